@@ -1,0 +1,52 @@
+# Each target is one line over a script or a command. The first start makes .venv; later ones take seconds.
+SHELL := /bin/sh
+PYTHON ?=
+JOBS ?= 2
+VENV := .venv/bin
+MANAGE := $(VENV)/python manage.py
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help up down crawl test check bench bench-realtime chaos-realtime torture-payloads requirements install install-dev
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+install:
+	@.ci/venv requirements.txt
+
+install-dev:
+	@.ci/venv requirements.txt requirements-dev.txt
+
+up: install ## start Archon here: redis, worker, beat and web; Ctrl-C stops them
+	@exec $(MANAGE) up
+
+down: install ## stop an Archon that runs in the background
+	@exec $(MANAGE) down
+
+crawl: install ## crawl one site and watch it: make crawl URL=https://docs.example.org
+	@exec $(MANAGE) crawl "$(URL)"
+
+test: install-dev ## all tests on SQLite, then those that touch the database on PostgreSQL
+	@failed=0; \
+	echo "== SQLite"; $(VENV)/python -m pytest -q -n $(JOBS) --dist loadgroup $(ARGS) || failed=1; \
+	echo "== PostgreSQL"; $(VENV)/python -m pytest -q -n $(JOBS) --dist loadgroup --postgres $(ARGS) || failed=1; \
+	exit $$failed
+
+check: install-dev ## style, types, layers, deployment settings, migrations, pinned requirements
+	@.ci/check
+
+bench: install-dev ## crawl the Python documentation with Archon and with crawl4ai, side by side
+	@$(VENV)/python -m tests.benchmarks.crawl $(ARGS)
+
+bench-realtime: install-dev ## realtime delivery beside the seed's manager, stock Channels and a raw broadcast
+	@$(VENV)/uv pip install -q --python $(VENV)/python --group bench && $(VENV)/python -m tests.benchmarks.realtime $(ARGS)
+
+chaos-realtime: install-dev ## kill servers and Redis under 500 sockets, the replay loop at full length
+	@$(VENV)/python -m pytest -q tests/chaos/test_delivery.py tests/chaos/test_clients.py --long $(ARGS)
+
+torture-payloads: install-dev ## 100,000 odd values through the publisher, judged by Node's JSON.parse
+	@$(VENV)/python -m tests.chaos.payloads $(ARGS)
+
+requirements: install-dev ## compile requirements*.txt from pyproject.toml
+	@PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python .ci/requirements.py compile

@@ -1,0 +1,62 @@
+"""The REST root: every app's router, and every app's errors rendered once, in one shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from crawler.api import router as crawler_router
+from crawler.errors import CrawlerError
+from knowledge.api import router as knowledge_router
+from knowledge.errors import KnowledgeError
+from progress.api import router as progress_router
+from progress.errors import ProgressError
+
+api = NinjaAPI(title="Archon", version="0.1.0", docs_url="/docs", urls_namespace="api")
+api.add_router("", crawler_router)
+api.add_router("", knowledge_router)
+api.add_router("", progress_router)
+
+
+def problem(
+    request: HttpRequest, status: int, *, error: str, code: str, hint: str = "", field: str | None = None, **more: Any
+) -> HttpResponse:
+    """The one shape of an error: a sentence, a machine word, the remedy and the field at fault."""
+    detail = {"error": error, "code": code, "hint": hint, "field": field, **more}
+    return api.create_response(request, {"detail": detail}, status=status)
+
+
+def render_error(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem(request, error.http_status, error=error.message, code=error.code, hint=error.hint, field=error.field)
+
+
+for tree in (CrawlerError, KnowledgeError, ProgressError):
+    api.add_exception_handler(tree, render_error)
+
+
+@api.exception_handler(ValidationError)
+def render_validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """The first fault names the field; all of them are listed."""
+    faults = [
+        {"field": ".".join(str(part) for part in fault["loc"][1:] if part != "body") or None, "error": fault["msg"]}
+        for fault in error.errors
+    ]
+    first = faults[0] if faults else {"field": None, "error": "invalid request"}
+    named = f"{first['field']}: " if first["field"] else ""
+    return problem(
+        request,
+        422,
+        error=f"{named}{first['error']}",
+        code="invalid_request",
+        hint="See /api/docs for what this endpoint takes.",
+        field=first["field"],
+        faults=faults,
+    )
+
+
+@api.exception_handler(HttpError)
+def render_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return problem(request, error.status_code, error=str(error), code="bad_request", hint="See /api/docs.")

@@ -1,0 +1,22 @@
+"""HTTP and WebSockets in one ASGI application, as Daphne serves it."""
+
+from __future__ import annotations
+
+import os
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "archon.settings")
+http = get_asgi_application()
+
+from archon.auth import SignedInSockets, WebSocketOrigin  # noqa: E402  # the apps must be loaded before their consumers
+from archon.routing import websocket_urlpatterns  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": WebSocketOrigin(AuthMiddlewareStack(SignedInSockets(URLRouter(websocket_urlpatterns)))),
+    }
+)

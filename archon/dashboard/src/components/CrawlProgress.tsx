@@ -1,0 +1,217 @@
+import { useEffect, useRef, useState, type ReactNode } from 'react';
+import { count, duration, plural, secondsBetween } from '../format';
+import { isTerminal, type CrawlProgressData } from '../services/crawlProgressService';
+import { phrase, tone } from '../status';
+import { ConnectionBadge } from './ConnectionBadge';
+import { LogConsole } from './LogConsole';
+import { Notice } from './Notice';
+import { ProgressBar } from './ProgressBar';
+import { StatusMark } from './StatusMark';
+import { useCrawlProgress } from './useCrawlProgress';
+
+export interface CrawlProgressProps {
+  progressId: string;
+  onComplete?: (data: CrawlProgressData) => void;
+  /** Every state, for a page that shows more around it. */
+  onProgress?: (data: CrawlProgressData) => void;
+}
+
+/** A crawl while it happens: how far, how fast, what failed, and the log. */
+export function CrawlProgress({ progressId, onComplete, onProgress }: CrawlProgressProps) {
+  const { progress, logs, connection, reconnect } = useCrawlProgress(progressId);
+  useReports(progress, onProgress, onComplete);
+
+  if (!progress) {
+    return (
+      <div className="panel crawl">
+        <p className="crawl-connecting" role="status">
+          <StatusMark status="starting" />
+          Connecting to progress stream...
+        </p>
+        {connection === 'disconnected' && <ConnectionBadge state={connection} onRetry={reconnect} />}
+      </div>
+    );
+  }
+
+  return (
+    <section className="panel crawl" aria-label="Crawl progress">
+      <Headline progress={progress} badge={<ConnectionBadge state={connection} onRetry={reconnect} />} />
+      <Outcome progress={progress} />
+      <Facts progress={progress} />
+      {progress.currentUrl && !isTerminal(progress.status) && (
+        <p className="crawl-current">
+          <span className="muted">Current page</span>
+          <span className="mono cut" title={progress.currentUrl}>
+            {progress.currentUrl}
+          </span>
+        </p>
+      )}
+      <LogConsole lines={logs} />
+    </section>
+  );
+}
+
+/** Passes states on; completion is told once each time the crawl gets there. */
+function useReports(
+  progress: CrawlProgressData | null,
+  onProgress: CrawlProgressProps['onProgress'],
+  onComplete: CrawlProgressProps['onComplete'],
+) {
+  const listeners = useRef({ onProgress, onComplete });
+  const told = useRef<string | null>(null);
+
+  useEffect(() => {
+    listeners.current = { onProgress, onComplete };
+  });
+  useEffect(() => {
+    if (!progress) return;
+    listeners.current.onProgress?.(progress);
+    const completed = progress.status === 'completed' ? progress.progressId : null;
+    if (completed && told.current !== completed) listeners.current.onComplete?.(progress);
+    told.current = completed;
+  }, [progress]);
+}
+
+function Headline({ progress, badge }: { progress: CrawlProgressData; badge: ReactNode }) {
+  const { status, percentage, queuePosition, failedPages = 0 } = progress;
+  const totalUnknown = !progress.totalPages && !isTerminal(status);
+  const sentence =
+    status === 'queued' && queuePosition ? `Queued, ${plural(queuePosition - 1, 'crawl')} before it` : phrase(status);
+
+  return (
+    <div className="crawl-headline">
+      <div className="crawl-status">
+        <StatusMark status={status} failedPages={failedPages} />
+        <p role="status">{sentence}</p>
+        {badge}
+      </div>
+      <p className="crawl-percentage" aria-hidden>
+        {percentage}
+        <span>%</span>
+      </p>
+      <ProgressBar
+        label="Crawl progress"
+        value={totalUnknown ? null : percentage}
+        valueText={`${percentage}%, ${pagesDone(progress)}`}
+        tone={tone(status)}
+      />
+    </div>
+  );
+}
+
+function pagesDone({ processedPages = 0, totalPages, status }: CrawlProgressData): string {
+  if (totalPages) return `${count(processedPages)} of ${plural(totalPages, 'page')}`;
+  return isTerminal(status) ? plural(processedPages, 'page') : `${plural(processedPages, 'page')}, total unknown`;
+}
+
+function Outcome({ progress }: { progress: CrawlProgressData }) {
+  const { status, error, failedPages = 0 } = progress;
+  if (status === 'failed') {
+    return (
+      <Notice tone="bad" title={error?.message ?? progress.log ?? 'The crawl failed without naming a reason.'}>
+        {error?.hint}
+      </Notice>
+    );
+  }
+  if (status === 'cancelled') {
+    return (
+      <Notice tone="idle" title="The crawl was cancelled">
+        Pages stored until then are kept and can be searched.
+      </Notice>
+    );
+  }
+  if (status !== 'completed') return null;
+  return (
+    <Notice
+      tone={failedPages > 0 ? 'warn' : 'good'}
+      title={failedPages > 0 ? `Crawl completed, ${plural(failedPages, 'page')} failed` : 'Crawl completed'}
+    >
+      {summary(progress)}
+    </Notice>
+  );
+}
+
+function summary(progress: CrawlProgressData): string {
+  const { chunksStored, wordCount, embeddedChunks } = progress;
+  const parts = [
+    chunksStored ? `Chunks stored: ${count(chunksStored)}.` : '',
+    wordCount ? `Words processed: ${count(wordCount)}.` : '',
+  ];
+  if (chunksStored && embeddedChunks && embeddedChunks < chunksStored) {
+    parts.push(`${count(chunksStored - embeddedChunks)} chunks still wait for their embedding; keyword search finds them now.`);
+  }
+  return parts.filter(Boolean).join(' ');
+}
+
+function Facts({ progress }: { progress: CrawlProgressData }) {
+  const { totalPages, processedPages = 0, failedPages = 0, skippedPages = 0, chunksStored, embeddedChunks } = progress;
+  const ended = isTerminal(progress.status);
+  const elapsed = useElapsed(progress);
+  const took = <Fact name={ended ? 'Took' : 'Running for'} value={elapsed === null ? '–' : duration(elapsed)} />;
+  const behind = chunksStored && embeddedChunks !== chunksStored;
+
+  return (
+    <dl className="facts">
+      <Fact name="Pages" value={count(processedPages)} of={totalPages ? count(totalPages) : null} />
+      <Fact name="Failed" value={count(failedPages)} bad={failedPages > 0} />
+      <Fact name="Skipped" value={count(skippedPages)} />
+      {ended ? took : <Fact name="Speed" value={progress.pagesPerSecond?.toFixed(1) ?? '–'} unit="pages/s" />}
+      <Fact name="Chunks stored" value={count(chunksStored ?? 0)} />
+      {embeddedChunks ? (
+        <Fact name="Embedded" value={count(embeddedChunks)} of={behind ? count(chunksStored) : null} />
+      ) : (
+        <Fact name="Words" value={count(progress.wordCount ?? 0)} />
+      )}
+      {ended ? (
+        embeddedChunks ? <Fact name="Words" value={count(progress.wordCount ?? 0)} /> : null
+      ) : (
+        <>
+          <Fact name="Time left" value={timeLeft(progress)} wordy={typeof progress.etaSeconds !== 'number' && !HELD.has(progress.status)} />
+          {took}
+        </>
+      )}
+    </dl>
+  );
+}
+
+/** Statuses in which nothing moves, so that no time is left to tell. */
+const HELD = new Set<string>(['waiting', 'queued', 'paused', 'stopping']);
+
+function timeLeft({ etaSeconds, totalPages, status }: CrawlProgressData): string {
+  if (HELD.has(status)) return '–';
+  if (typeof etaSeconds === 'number') return `about ${duration(etaSeconds)}`;
+  return totalPages ? 'not known yet' : 'discovering, total unknown';
+}
+
+interface FactProps {
+  name: string;
+  value: string;
+  of?: string | null;
+  unit?: string;
+  bad?: boolean;
+  wordy?: boolean;
+}
+
+function Fact({ name, value, of, unit, bad, wordy }: FactProps) {
+  return (
+    <div className="fact">
+      <dt>{name}</dt>
+      <dd className={bad ? 'is-bad' : wordy ? 'is-wordy' : undefined}>
+        {value}
+        {of && <span className="fact-of"> of {of}</span>}
+        {unit && value !== '–' && <span className="fact-of"> {unit}</span>}
+      </dd>
+    </div>
+  );
+}
+
+function useElapsed({ start_time, completed_at, updated_at, status }: CrawlProgressData): number | null {
+  const ended = isTerminal(status);
+  const [now, setNow] = useState(() => new Date().toISOString());
+  useEffect(() => {
+    if (ended) return;
+    const timer = setInterval(() => setNow(new Date().toISOString()), 1_000);
+    return () => clearInterval(timer);
+  }, [ended]);
+  return secondsBetween(start_time, ended ? (completed_at ?? updated_at) : now);
+}

@@ -1,0 +1,36 @@
+import { Link } from 'react-router';
+import { shortUrl, webAddress } from '../format';
+import type { KnowledgeItem } from '../services/api';
+import { SourceActions } from './SourceActions';
+import { SourceSize, SourceTags, SourceTime, SourceType } from './SourceFacts';
+
+export function SourceCards({ items }: { items: KnowledgeItem[] }) {
+  return (
+    <ul className="cards">
+      {items.map((item) => (
+        <li key={item.source_id} className="card">
+          <div className="card-head">
+            <h2 className="card-title">
+              <Link className="cut" to={`/search?source=${encodeURIComponent(item.source_id)}`} title={`Search in ${item.title}`}>
+                {item.title || shortUrl(item.url)}
+              </Link>
+            </h2>
+            <SourceType item={item} />
+          </div>
+          <a className="card-url cut" href={webAddress(item.url)} title={item.url} rel="noreferrer" target="_blank">
+            {shortUrl(item.url)}
+          </a>
+          {item.metadata.description && <p className="card-description">{item.metadata.description}</p>}
+          <SourceTags item={item} />
+          <div className="card-foot">
+            <div className="card-facts">
+              <SourceSize item={item} />
+              <SourceTime item={item} />
+            </div>
+            <SourceActions item={item} />
+          </div>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,91 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { ChevronLeft, RotateCcw, Search, Square } from 'lucide-react';
+import { useState } from 'react';
+import { Link, useNavigate, useParams } from 'react-router';
+import { ConfirmButton } from '../components/ConfirmButton';
+import { CrawlProgress } from '../components/CrawlProgress';
+import { CrawledPages } from '../components/CrawledPages';
+import { ErrorNotice } from '../components/Notice';
+import { SOURCES_QUERY, useSourceTitle } from '../components/useSourceTitle';
+import { dateTime } from '../format';
+import { retryFailed, stopCrawl } from '../services/api';
+import { isTerminal, type CrawlProgressData } from '../services/crawlProgressService';
+import { usePageTitle } from './usePageTitle';
+
+export function CrawlPage() {
+  const { progressId = '' } = useParams();
+  // Another crawl is another page: nothing of the last one may linger.
+  return <Crawl key={progressId} progressId={progressId} />;
+}
+
+function Crawl({ progressId }: { progressId: string }) {
+  const [progress, setProgress] = useState<CrawlProgressData | null>(null);
+  const name = useSourceTitle(progress) ?? progressId;
+  const queries = useQueryClient();
+  const refreshTitles = () => void queries.invalidateQueries({ queryKey: SOURCES_QUERY.queryKey });
+  usePageTitle(progress ? `${progress.percentage}%` : '', name);
+
+  return (
+    <div className="page">
+      <div className="page-head">
+        <div className="page-head-text">
+          <Link className="back-link" to="/">
+            <ChevronLeft aria-hidden />
+            Knowledge
+          </Link>
+          <h1 className="cut" title={name}>
+            {name}
+          </h1>
+          {progress?.start_time && (
+            <p className="page-sub crawl-started">
+              Started <time dateTime={progress.start_time}>{dateTime(progress.start_time)}</time>
+            </p>
+          )}
+        </div>
+        <CrawlActions progressId={progressId} progress={progress} />
+      </div>
+      <CrawlProgress progressId={progressId} onProgress={setProgress} onComplete={refreshTitles} />
+      <CrawledPages progressId={progressId} progress={progress} />
+    </div>
+  );
+}
+
+function CrawlActions({ progressId, progress }: { progressId: string; progress: CrawlProgressData | null }) {
+  const navigate = useNavigate();
+  const stop = useMutation({ mutationFn: () => stopCrawl(progressId) });
+  const retry = useMutation({
+    mutationFn: () => retryFailed(progressId),
+    onSuccess: (started) => {
+      if (started.progressId !== progressId) return navigate(`/crawls/${encodeURIComponent(started.progressId)}`);
+    },
+  });
+  if (!progress) return null;
+
+  const ended = isTerminal(progress.status);
+  const stopping = stop.isPending || progress.status === 'stopping';
+  const failure = stop.error ?? retry.error;
+
+  return (
+    <div className="page-actions">
+      {!ended && progress.status !== 'waiting' && (
+        <ConfirmButton question="Click again to cancel" disabled={stopping} onConfirm={() => stop.mutate()}>
+          <Square aria-hidden />
+          {stopping ? 'Cancelling…' : 'Cancel crawl'}
+        </ConfirmButton>
+      )}
+      {ended && (progress.failedPages ?? 0) > 0 && (
+        <button type="button" className="button" disabled={retry.isPending} onClick={() => retry.mutate()}>
+          <RotateCcw aria-hidden />
+          Retry failed
+        </button>
+      )}
+      {progress.sourceId && (progress.processedPages ?? 0) > 0 && (
+        <Link className="button button-primary" to={`/search?source=${encodeURIComponent(progress.sourceId)}`}>
+          <Search aria-hidden />
+          Search in it
+        </Link>
+      )}
+      {failure && <ErrorNotice error={failure} />}
+    </div>
+  );
+}

@@ -1,0 +1,266 @@
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { Lightbulb, Plus, Search, SearchX } from 'lucide-react';
+import { useEffect, useRef, useState } from 'react';
+import { Link } from 'react-router';
+import { Empty, ErrorNotice } from '../components/Notice';
+import { SOURCES_QUERY } from '../components/useSourceTitle';
+import { count, milliseconds, plural, shortUrl, webAddress } from '../format';
+import { pieces, plainText, queryWords, snippet, wordsAt } from '../highlight';
+import { search, type SearchAnswer, type SearchQuery, type SearchResult, type SourceName } from '../services/api';
+import { useAddress } from './useAddress';
+import { usePageTitle } from './usePageTitle';
+
+const MODES = [
+  ['hybrid', 'Hybrid'],
+  ['vector', 'Meaning'],
+  ['keyword', 'Keywords'],
+] as const;
+
+function modeName(mode: string): string {
+  return (MODES.find(([known]) => known === mode)?.[1] ?? mode).toLowerCase();
+}
+
+const COUNTS = ['5', '10', '20'];
+
+export function SearchPage() {
+  const [params, change] = useAddress();
+  const question: SearchQuery = {
+    query: params.get('q') ?? '',
+    mode: MODES.find(([mode]) => mode === params.get('mode'))?.[0] ?? 'hybrid',
+    source: params.get('source') ?? '',
+    match_count: Number(COUNTS.find((n) => n === params.get('n')) ?? '10'),
+  };
+  usePageTitle(question.query, 'Search');
+  const sources = useQuery(SOURCES_QUERY);
+  const answer = useQuery({
+    queryKey: ['search', question],
+    queryFn: ({ signal }) => search(question, signal),
+    enabled: question.query !== '',
+    placeholderData: keepPreviousData,
+    staleTime: 60_000,
+  });
+
+  return (
+    <div className="page page-reading">
+      <h1 className="visually-hidden">Search</h1>
+      <QueryBox value={question.query} busy={answer.isFetching} onSearch={(q) => change({ q })} />
+      <div className="search-options">
+        <label>
+          <span className="label-word">In</span>
+          <select className="select" value={question.source} onChange={(event) => change({ source: event.target.value })}>
+            <option value="">All sources</option>
+            {sourceOptions(sources.data ?? [], question.source).map(({ source_id, title }) => (
+              <option key={source_id} value={source_id}>
+                {title || source_id}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span className="label-word">By</span>
+          <select
+            className="select"
+            value={question.mode}
+            onChange={(event) => change({ mode: event.target.value === 'hybrid' ? '' : event.target.value })}
+          >
+            {MODES.map(([mode, name]) => (
+              <option key={mode} value={mode}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span className="label-word">Show</span>
+          <select
+            className="select"
+            value={String(question.match_count)}
+            onChange={(event) => change({ n: event.target.value === '10' ? '' : event.target.value })}
+          >
+            {COUNTS.map((n) => (
+              <option key={n}>{n}</option>
+            ))}
+          </select>
+        </label>
+      </div>
+
+      {answer.isError && <ErrorNotice error={answer.error} onRetry={() => void answer.refetch()} />}
+      {question.query === '' ? (
+        <Beginning noSources={sources.data?.length === 0} />
+      ) : (
+        answer.data && !answer.isError && <Answer answer={answer.data} question={question} stale={answer.isPlaceholderData} />
+      )}
+      {answer.isLoading && <ResultSkeletons />}
+    </div>
+  );
+}
+
+/** The source of the address stays selectable before the list has arrived. */
+function sourceOptions(sources: SourceName[], chosen: string): SourceName[] {
+  if (!chosen || sources.some(({ source_id }) => source_id === chosen)) return sources;
+  return [{ source_id: chosen, title: chosen }, ...sources];
+}
+
+function QueryBox({ value, busy, onSearch }: { value: string; busy: boolean; onSearch: (query: string) => void }) {
+  const [draft, setDraft] = useState(value);
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => setDraft(value), [value]);
+  useEffect(() => {
+    if (!value) input.current?.focus();
+  }, [value]);
+
+  return (
+    <form
+      role="search"
+      className="query"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onSearch(draft.trim());
+      }}
+    >
+      <Search aria-hidden />
+      <input
+        ref={input}
+        type="search"
+        aria-label="Search in all pages"
+        placeholder="Ask in your own words, or name a function"
+        value={draft}
+        onChange={(event) => setDraft(event.target.value)}
+      />
+      <button className="button button-primary" aria-busy={busy}>
+        Search
+      </button>
+    </form>
+  );
+}
+
+function Beginning({ noSources }: { noSources: boolean }) {
+  if (noSources) {
+    return (
+      <Empty
+        icon={<Plus />}
+        title="There is nothing to search yet"
+        action={
+          <Link className="button button-primary" to="/add">
+            Add source
+          </Link>
+        }
+      >
+        Add a documentation site first. Its pages can be searched while the crawl still runs.
+      </Empty>
+    );
+  }
+  return (
+    <Empty icon={<Lightbulb />} title="Search what was learned">
+      Hybrid finds both the meaning and the exact words. Choose Keywords for the name of a function or an error message.
+    </Empty>
+  );
+}
+
+function ResultSkeletons() {
+  return (
+    <div className="results" role="status" aria-label="Searching">
+      {[0, 1, 2].map((n) => (
+        <div key={n} className="result skeleton" />
+      ))}
+    </div>
+  );
+}
+
+function Answer({ answer, question, stale }: { answer: SearchAnswer; question: SearchQuery; stale: boolean }) {
+  if (answer.results.length === 0) {
+    return (
+      <Empty icon={<SearchX />} title="Nothing found">
+        Try fewer or other words, search in all sources, or choose Meaning instead of Keywords.
+      </Empty>
+    );
+  }
+  return (
+    <div className={stale ? 'is-stale' : undefined} aria-busy={stale}>
+      <p className="results-head" role="status">
+        {plural(answer.results.length, 'result')}
+        {answer.total_found > answer.results.length && ` of ${count(answer.total_found)}`}
+        {answer.took_ms !== undefined && ` in ${milliseconds(answer.took_ms)}`}
+        {answer.reranking_applied && ', reranked'}
+        {answer.search_mode !== question.mode && !stale && `, by ${modeName(answer.search_mode)} only: no embeddings are ready yet`}
+      </p>
+      <ol className="results">
+        {answer.results.map((result) => (
+          <Result key={result.id} result={result} query={question.query} />
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+function Result({ result, query }: { result: SearchResult; query: string }) {
+  const [whole, setWhole] = useState(false);
+  const words = markedWords(result, query);
+  const running = plainText(result.content);
+  const short = snippet(plainText(result.metadata?.snippet ?? result.content), words);
+  const headings = headingPath(result);
+
+  return (
+    <li className="result">
+      <div className="result-head">
+        <h2 className="result-title">
+          <a href={webAddress(anchored(result))} rel="noreferrer" target="_blank" title={result.title}>
+            {result.title || shortUrl(result.url)}
+          </a>
+        </h2>
+        <Score result={result} />
+      </div>
+      {headings.length > 0 && (
+        <p className="result-path">
+          {headings.map((heading, index) => (
+            <span key={index}>{heading}</span>
+          ))}
+        </p>
+      )}
+      <p className={whole ? 'result-text is-whole' : 'result-text'} tabIndex={whole ? 0 : undefined}>
+        {pieces(whole ? result.content : short, words).map((piece, index) =>
+          piece.marked ? <mark key={index}>{piece.text}</mark> : <span key={index}>{piece.text}</span>,
+        )}
+      </p>
+      <div className="result-foot">
+        <span className="mono cut" title={result.url}>
+          {shortUrl(result.url)}
+        </span>
+        {(short !== running || result.content.includes('\n')) && (
+          <button type="button" className="text-button" aria-expanded={whole} onClick={() => setWhole(!whole)}>
+            {whole ? 'Show less' : 'Show whole passage'}
+          </button>
+        )}
+      </div>
+    </li>
+  );
+}
+
+function Score({ result }: { result: SearchResult }) {
+  const details = Object.entries(result.scores ?? {})
+    .filter(([, value]) => typeof value === 'number')
+    .map(([name, value]) => `${name} ${(value as number).toFixed(3)}`)
+    .join(', ');
+  return (
+    <span className="score" title={details || undefined}>
+      <span className="visually-hidden">Score </span>
+      {result.similarity_score.toFixed(2)}
+    </span>
+  );
+}
+
+/** The words that the server found, in the forms it found them; else the words of the question. */
+function markedWords({ metadata }: SearchResult, query: string): string[] {
+  const found = wordsAt(metadata?.snippet ?? '', metadata?.highlights ?? []);
+  return found.length ? found : queryWords(query);
+}
+
+/** The headings above the passage; the page's own title is not repeated. */
+function headingPath({ heading_path, title }: SearchResult): string[] {
+  return (heading_path ?? '').split(' > ').filter((heading) => heading && heading !== title);
+}
+
+function anchored({ url, metadata }: SearchResult): string {
+  const anchor = metadata?.anchor;
+  return anchor && !url.includes('#') ? `${url}#${anchor}` : url;
+}

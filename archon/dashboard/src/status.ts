@@ -1,0 +1,30 @@
+/** What the statuses mean to a reader. */
+export type Tone = 'running' | 'good' | 'warn' | 'bad' | 'idle';
+
+const PHRASES: Record<string, string> = {
+  waiting: 'Waiting for the crawl to start',
+  queued: 'Queued',
+  starting: 'Starting',
+  analyzing: 'Looking at the address',
+  discovering: 'Discovering pages',
+  crawling: 'Fetching pages',
+  storing: 'Storing pages',
+  embedding: 'Embedding chunks',
+  finalizing: 'Finishing',
+  paused: 'Paused',
+  stopping: 'Stopping',
+  completed: 'Completed',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+};
+
+export function phrase(status: string): string {
+  return PHRASES[status] ?? status.charAt(0).toUpperCase() + status.slice(1).replaceAll('_', ' ');
+}
+
+export function tone(status: string, failedPages = 0): Tone {
+  if (status === 'completed') return failedPages > 0 ? 'warn' : 'good';
+  if (status === 'failed') return 'bad';
+  if (status === 'cancelled' || status === 'paused' || status === 'waiting' || status === 'queued') return 'idle';
+  return 'running';
+}

@@ -1,0 +1,304 @@
+// @vitest-environment jsdom
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { act, cleanup, configure, render, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { MemoryRouter, useLocation } from 'react-router';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { App } from '../src/App';
+
+// Long enough for a busy machine.
+configure({ asyncUtilTimeout: 10_000 });
+
+type Answer = [status: number, body: unknown];
+type Request = { method: string; path: string; body: unknown };
+
+let answers: Record<string, Answer>;
+let requests: Request[];
+let sockets: { url: string; onmessage: ((event: { data: string }) => void) | null }[];
+
+beforeEach(() => {
+  requests = [];
+  sockets = [];
+  answers = {
+    'GET /api/knowledge-items': [200, { items: [], total: 0, page: 1, per_page: 20 }],
+    'GET /api/progress/': [200, { operations: [] }],
+    'GET /api/rag/sources': [200, { sources: [{ source_id: 'react', title: 'React' }] }],
+  };
+  vi.stubGlobal('fetch', async (path: string, init: RequestInit) => {
+    const body = init.body ? JSON.parse(String(init.body)) : undefined;
+    requests.push({ method: init.method!, path, body });
+    const [status, payload] = answers[`${init.method} ${path.split('?')[0]}`] ?? [404, { detail: { error: 'Unknown.', code: 'unknown' } }];
+    return new Response(JSON.stringify(payload), { status });
+  });
+  vi.stubGlobal(
+    'WebSocket',
+    class {
+      onmessage = null;
+      constructor(readonly url: string) {
+        sockets.push(this);
+      }
+      send() {}
+      close() {}
+    },
+  );
+  window.matchMedia = () => ({ matches: false, addEventListener: () => {}, removeEventListener: () => {} }) as unknown as MediaQueryList;
+  window.scrollTo = () => {};
+  Element.prototype.scrollIntoView = () => {};
+});
+afterEach(() => {
+  cleanup();
+  vi.unstubAllGlobals();
+});
+
+function Address() {
+  const { pathname, search } = useLocation();
+  return <output data-testid="address">{pathname + search}</output>;
+}
+
+function visit(address: string) {
+  const queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  render(
+    <QueryClientProvider client={queries}>
+      <MemoryRouter initialEntries={[address]}>
+        <App />
+        <Address />
+      </MemoryRouter>
+    </QueryClientProvider>,
+  );
+  return userEvent.setup();
+}
+
+const address = () => screen.getByTestId('address').textContent;
+const say = (path: string, message: unknown) =>
+  act(() => sockets.find(({ url }) => url.endsWith(path))!.onmessage!({ data: JSON.stringify(message) }));
+
+const REACT = {
+  id: 'react',
+  source_id: 'react',
+  title: 'React',
+  url: 'https://react.dev/learn',
+  metadata: { knowledge_type: 'technical', tags: ['frontend'], document_count: 236, chunks_count: 1_416 },
+  created_at: '2026-11-20T10:00:00Z',
+  updated_at: '2026-11-20T10:00:00Z',
+};
+
+describe('Knowledge', () => {
+  it('says what to do when there is nothing', async () => {
+    visit('/');
+    const link = await screen.findByRole('link', { name: 'Add your first source' });
+    expect(link.getAttribute('href')).toBe('/add');
+  });
+
+  it('shows a source as soon as the stream tells of it', async () => {
+    visit('/');
+    await screen.findByText('Nothing learned yet');
+    say('/api/knowledge-items/stream', { type: 'knowledge_items_update', data: { items: [REACT], total: 1, page: 1, per_page: 20 } });
+    await screen.findByRole('link', { name: 'React' });
+    screen.getByText('236 pages · 1,416 chunks');
+  });
+
+  it('restores search, tag and page from the address', async () => {
+    visit('/?q=rea&tag=frontend&page=2');
+    await waitFor(() => expect(requests.map(({ path }) => path)).toContain('/api/knowledge-items?page=2&per_page=20&search=rea&tags=frontend'));
+    expect(screen.getByRole<HTMLInputElement>('searchbox').value).toBe('rea');
+    await screen.findByText('No source matches');
+  });
+
+  it('writes what is searched into the address', async () => {
+    const user = visit('/');
+    await user.type(screen.getByRole('searchbox', { hidden: true }), 'dja');
+    await waitFor(() => expect(address()).toBe('/?q=dja'));
+  });
+
+  it('gives reason and remedy when the server does not answer', async () => {
+    vi.stubGlobal('fetch', () => Promise.reject(new TypeError('failed')));
+    visit('/');
+    const alert = await screen.findByRole('alert');
+    expect(alert.textContent).toContain('The server did not answer.Check that Archon is running');
+    within(alert.parentElement!).getByRole('button', { name: 'Try again' });
+  });
+
+  it('deletes on the second click only', async () => {
+    answers['GET /api/knowledge-items'] = [200, { items: [REACT], total: 1, page: 1, per_page: 20 }];
+    answers['DELETE /api/knowledge-items/react'] = [200, { success: true }];
+    const user = visit('/');
+    await user.click(await screen.findByRole('button', { name: 'Delete React' }));
+    expect(requests.some(({ method }) => method === 'DELETE')).toBe(false);
+    await user.click(screen.getByRole('button', { name: 'Delete?' }));
+    await waitFor(() => expect(requests.some(({ method }) => method === 'DELETE')).toBe(true));
+  });
+
+  it('leads from a running crawl to its page', async () => {
+    answers['GET /api/progress/'] = [200, { operations: [{ progressId: 'a b', status: 'crawling', percentage: 40, totalPages: 10, processedPages: 4, sourceId: 'react' }] }];
+    visit('/');
+    const link = await screen.findByRole('link', { name: /React.*4 of 10 pages.*40%/ });
+    expect(link.getAttribute('href')).toBe('/crawls/a%20b');
+  });
+});
+
+describe('Add source', () => {
+  it('sends the form and goes to the crawl', async () => {
+    answers['POST /api/knowledge-items/crawl'] = [202, { success: true, progressId: 'p1', message: 'Crawling started' }];
+    const user = visit('/add');
+    await user.type(screen.getByLabelText('Address'), 'docs.example.com');
+    await user.type(screen.getByLabelText('Tags'), 'one,two{Enter}');
+    await user.click(screen.getByRole('radio', { name: '3' }));
+    await user.click(screen.getByRole('button', { name: /which addresses/ }));
+    await user.type(screen.getByLabelText('Exclude'), '/blog/**{Enter}/old/**');
+    await user.click(screen.getByRole('button', { name: 'Start crawl' }));
+    await waitFor(() => expect(address()).toBe('/crawls/p1'));
+    expect(requests.find(({ method }) => method === 'POST')!.body).toEqual({
+      url: 'https://docs.example.com',
+      knowledge_type: 'technical',
+      tags: ['one', 'two'],
+      max_depth: 3,
+      scope: 'path',
+      exclude: ['/blog/**', '/old/**'],
+    });
+  });
+
+  it('shows a refusal at its field, with the remedy', async () => {
+    const detail = { error: 'A crawl needs an address.', code: 'url_missing', hint: 'For example https://docs.example.com.', field: 'url' };
+    answers['POST /api/knowledge-items/crawl'] = [422, { detail }];
+    const user = visit('/add');
+    await user.click(screen.getByRole('button', { name: 'Start crawl' }));
+    const alert = await screen.findByRole('alert');
+    expect(alert.textContent).toBe('A crawl needs an address. For example https://docs.example.com.');
+    const field = screen.getByLabelText('Address');
+    expect(field.getAttribute('aria-describedby')).toBe(alert.id);
+    expect(field.getAttribute('aria-invalid')).toBe('true');
+    await waitFor(() => expect(document.activeElement).toBe(field));
+  });
+
+  it('opens the folded part when the fault is there', async () => {
+    answers['POST /api/knowledge-items/crawl'] = [422, { detail: { error: 'Not a pattern.', code: 'glob', hint: '', field: 'include.0' } }];
+    const user = visit('/add?url=https%3A%2F%2Fe.x');
+    await user.click(screen.getByRole('button', { name: 'Start crawl' }));
+    await screen.findByLabelText('Include');
+    screen.getByText('Not a pattern.');
+  });
+
+  it('shows any other refusal above the button', async () => {
+    answers['POST /api/knowledge-items/crawl'] = [503, { detail: { error: 'No worker runs.', code: 'no_worker', hint: 'Start one.', field: null } }];
+    const user = visit('/add?url=https%3A%2F%2Fe.x');
+    await user.click(screen.getByRole('button', { name: 'Start crawl' }));
+    expect((await screen.findByRole('alert')).textContent).toContain('No worker runs.Start one.');
+  });
+
+  it('restores the form from the address', () => {
+    visit('/add?url=https%3A%2F%2Fe.x&depth=4&tag=a&max_pages=30&scope=host');
+    expect(screen.getByLabelText<HTMLInputElement>('Address').value).toBe('https://e.x');
+    expect(screen.getByRole<HTMLInputElement>('radio', { name: '4' }).checked).toBe(true);
+    expect(screen.getByLabelText<HTMLInputElement>('Page limit').value).toBe('30');
+    screen.getByRole('button', { name: 'Remove tag a' });
+    expect(screen.getByRole<HTMLInputElement>('radio', { name: 'This host' }).checked).toBe(true);
+  });
+});
+
+describe('Crawl', () => {
+  const failedPage = {
+    url: 'https://e.x/a',
+    state: 'failed',
+    reason: '',
+    depth: 1,
+    http_status: 503,
+    milliseconds: 423,
+    bytes: 312,
+    chunks: 0,
+    attempts: 3,
+    error: { code: 'http_status', message: 'The server answered 503.', hint: 'Retry later.' },
+  };
+  const state = (data: object) => ({ type: 'crawl_progress', data: { progressId: 'p1', percentage: 10, sourceId: 'react', ...data } });
+
+  beforeEach(() => {
+    answers['GET /api/crawls/p1/pages'] = [200, { pages: [failedPage], total: 1, page: 1, per_page: 25, counts: { failed: 1, done: 8 } }];
+  });
+
+  it('lists its pages in the state that the address names', async () => {
+    visit('/crawls/p1?state=failed');
+    const row = await screen.findByRole('row', { name: /e\.x\/a/ });
+    expect(row.textContent).toContain('The server answered 503. Retry later.');
+    expect([...row.querySelectorAll('td')].map((cell) => cell.textContent)).toEqual(['Failed', '503', '423 ms', '312 B', '–', '3']);
+    expect(requests.map(({ path }) => path)).toContain('/api/crawls/p1/pages?state=failed&page=1&per_page=25');
+    expect(screen.getByRole('link', { name: 'Failed1' }).getAttribute('aria-current')).toBe('true');
+  });
+
+  it('cancels on the second click', async () => {
+    answers['POST /api/knowledge-items/stop/p1'] = [200, { success: true }];
+    const user = visit('/crawls/p1');
+    say('/p1', state({ status: 'crawling', processedPages: 1 }));
+    await user.click(await screen.findByRole('button', { name: 'Cancel crawl' }));
+    await user.click(screen.getByRole('button', { name: 'Click again to cancel' }));
+    await waitFor(() => expect(requests.map(({ method, path }) => `${method} ${path}`)).toContain('POST /api/knowledge-items/stop/p1'));
+    screen.getByRole('link', { name: 'Search in it' });
+    await screen.findByRole('heading', { name: 'React' });
+  });
+
+  it('follows the retry of its failed pages', async () => {
+    answers['POST /api/knowledge-items/retry-failed/p1'] = [200, { success: true, progressId: 'p2' }];
+    const user = visit('/crawls/p1');
+    say('/p1', state({ status: 'completed', percentage: 100, failedPages: 1 }));
+    expect(screen.queryByRole('button', { name: 'Cancel crawl' })).toBeNull();
+    await user.click(await screen.findByRole('button', { name: 'Retry failed' }));
+    await waitFor(() => expect(address()).toBe('/crawls/p2'));
+  });
+
+  it('says why a cancel did not work', async () => {
+    answers['POST /api/knowledge-items/stop/p1'] = [409, { detail: { error: 'It is over already.', code: 'wrong_state', hint: 'Reload.' } }];
+    const user = visit('/crawls/p1');
+    say('/p1', state({ status: 'crawling' }));
+    await user.dblClick(await screen.findByRole('button', { name: 'Cancel crawl' }));
+    expect((await screen.findByRole('alert')).textContent).toContain('It is over already.');
+  });
+});
+
+describe('Search', () => {
+  const result = {
+    id: 'c1',
+    content: 'React calls your cleanup. <img src=x onerror=alert(1)>',
+    url: 'https://react.dev/learn#cleanup',
+    title: 'Effects',
+    heading_path: 'Effects > Cleanup',
+    similarity_score: 0.912,
+  };
+
+  it('asks what the address asks, and shows the passages as text', async () => {
+    answers['POST /api/rag/query'] = [200, { success: true, results: [result], query: 'cleanup', total_found: 4, search_mode: 'keyword', took_ms: 38 }];
+    visit('/search?q=cleanup&source=react&mode=keyword&n=20');
+    const link = await screen.findByRole('link', { name: 'Effects' });
+    expect(link.getAttribute('href')).toBe('https://react.dev/learn#cleanup');
+    expect(requests.find(({ method }) => method === 'POST')!.body).toEqual({ query: 'cleanup', mode: 'keyword', match_count: 20, source: 'react' });
+    screen.getByText('1 result of 4 in 38 ms');
+    screen.getByText('Cleanup');
+    expect(document.querySelector('mark')!.textContent).toBe('cleanup');
+    expect(document.querySelector('img')).toBeNull();
+    expect(document.title).toBe('cleanup · Search · Archon');
+  });
+
+  it('marks the words as the server found them, and says when it had to search by keywords', async () => {
+    const metadata = { snippet: 'React calls your cleanup.', highlights: [[6, 11]] };
+    answers['POST /api/rag/query'] = [200, { success: true, results: [{ ...result, metadata }], query: 'called', total_found: 1, search_mode: 'keyword' }];
+    visit('/search?q=called');
+    expect((await screen.findByText('calls')).tagName).toBe('MARK');
+    screen.getByText('1 result, by keywords only: no embeddings are ready yet');
+  });
+
+  it('says what to try when nothing is found', async () => {
+    answers['POST /api/rag/query'] = [200, { success: true, results: [], query: 'x', total_found: 0, search_mode: 'hybrid' }];
+    const user = visit('/search');
+    await user.type(screen.getByRole('searchbox'), 'xyz{Enter}');
+    expect(address()).toBe('/search?q=xyz');
+    await screen.findByText('Nothing found');
+  });
+
+  it('leads to Add source while there is nothing to search', async () => {
+    answers['GET /api/rag/sources'] = [200, { sources: [] }];
+    visit('/search');
+    await screen.findByText('There is nothing to search yet');
+  });
+});
+
+it('answers an unknown address with the way back', () => {
+  visit('/elsewhere');
+  expect(screen.getByRole('link', { name: 'Go to Knowledge' }).getAttribute('href')).toBe('/');
+});

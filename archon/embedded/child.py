@@ -1,0 +1,134 @@
+"""One child of the supervisor: how it starts, dies, starts again and stops."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from archon.embedded.lifeline import tied_to_this_process
+
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 30.0
+LOG_BYTES = 20 * 2**20
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run, where its output goes, and how long it may take to stop after SIGTERM."""
+
+    name: str
+    command: list[str]
+    folder: Path
+    log: Path
+    grace_seconds: float
+    before_start: Callable[[], None] = lambda: None
+
+
+class Child:
+    """Runs in a session of its own: Ctrl-C reaches only the supervisor, which stops children in order."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.name = plan.name
+        self.deaths_in_a_row = 0
+        self._running: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._start_again_at = 0.0
+        self._log_read = plan.log.stat().st_size if plan.log.exists() else 0
+
+    @property
+    def pid(self) -> int | None:
+        return self._running.pid if self._running else None
+
+    def start(self) -> None:
+        self.plan.before_start()
+        with self._open_log() as log:
+            self._running = subprocess.Popen(
+                self.plan.command,
+                cwd=self.plan.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                # SIGKILL: with the supervisor gone nobody is left to see an orderly stop through.
+                preexec_fn=tied_to_this_process(signal.SIGKILL),
+            )
+        self._started_at = time.monotonic()
+
+    def died(self) -> int | None:
+        """The exit status of a death not seen before; plans the next start."""
+        if self._running is None or not has_exited(self._running.pid):
+            return None
+        status = self._bury(self._running)
+        now = time.monotonic()
+        steady = now - self._started_at >= STEADY_SECONDS
+        self.deaths_in_a_row = 1 if steady else self.deaths_in_a_row + 1
+        pause = min(FIRST_PAUSE_SECONDS * 2 ** (self.deaths_in_a_row - 1), LONGEST_PAUSE_SECONDS)
+        self._start_again_at = now + (0 if self.deaths_in_a_row == 1 else pause)
+        return status
+
+    def due(self) -> bool:
+        return self._running is None and time.monotonic() >= self._start_again_at
+
+    def ask_to_stop(self) -> None:
+        if self._running is not None:
+            self._running.terminate()
+
+    def wait(self, seconds: float, *, hurry: Callable[[], bool]) -> None:
+        """Up to `seconds`, or until `hurry`; whoever is still there then is killed, with all it started."""
+        if self._running is None:
+            return
+        deadline = time.monotonic() + seconds
+        while not has_exited(self._running.pid) and time.monotonic() < deadline and not hurry():
+            time.sleep(POLL_SECONDS)
+        self._bury(self._running)
+
+    def _bury(self, child: subprocess.Popen[bytes]) -> int:
+        """Reaps the leader last: until then its number cannot pass to a stranger's group."""
+        kill_group(child.pid)
+        self._running = None
+        return child.wait()
+
+    def last_lines(self, count: int = 12) -> list[str]:
+        with self.plan.log.open("rb") as log:
+            log.seek(max(log.seek(0, os.SEEK_END) - 16_384, 0))
+            return log.read().decode(errors="replace").splitlines()[-count:]
+
+    def new_lines(self) -> list[str]:
+        """What the log has gained since the last call, or since this supervisor first started the child."""
+        with self.plan.log.open("rb") as log:
+            log.seek(min(self._log_read, log.seek(0, os.SEEK_END)))
+            lines = log.read().decode(errors="replace").splitlines()
+            self._log_read = log.tell()
+        return lines
+
+    def trim_log(self) -> None:
+        """Keeps the log and one older part: the child appends, so cutting the file is safe."""
+        if self.plan.log.stat().st_size > LOG_BYTES:
+            shutil.copyfile(self.plan.log, self.plan.log.with_suffix(".log.1"))
+            os.truncate(self.plan.log, 0)
+
+    def _open_log(self) -> BinaryIO:
+        self.plan.log.parent.mkdir(parents=True, exist_ok=True)
+        return self.plan.log.open("ab")
+
+
+def has_exited(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def kill_group(leader: int) -> None:
+    """The leader if it still runs, and what it left in its session, such as the pool of a killed worker."""
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # nobody is left but the dead leader
+        pass

@@ -1,0 +1,367 @@
+"""Every setting of Archon. The environment is read here and nowhere else.
+
+The defaults start on a laptop with nothing set: SQLite and an embedded Redis under the
+data directory, loopback only. docs/configuration.md lists every variable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from archon.env import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment.of_process(BASE_DIR / ".env")
+
+
+# ---- Where things are ---------------------------------------------------------------------
+
+MODE = env.choice(
+    "ARCHON_MODE",
+    "local",
+    "local: one person on one machine, loopback only, no account. server: logins, private networks refused.",
+    ("local", "server"),
+)
+LOCAL_MODE = MODE == "local"
+DATA_DIR = env.path("ARCHON_DATA_DIR", BASE_DIR / "var", "Folder of the database, Redis and logs.", shown="var")
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+HOST = env.text("ARCHON_HOST", "127.0.0.1", "Address that `make up` serves on.")
+PORT = env.integer("ARCHON_PORT", 8080, "Port that `make up` serves on.", at_least=1, at_most=65535)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+if LOCAL_MODE and HOST not in LOOPBACK:
+    raise ImproperlyConfigured(
+        f"ARCHON_HOST={HOST!r} would open local mode, which asks nobody for a password, to the network. "
+        "Use 127.0.0.1, or set ARCHON_MODE=server."
+    )
+BASE_URL = f"http://{'localhost' if HOST == '127.0.0.1' else HOST}:{PORT}"
+
+
+def unix_socket_path(folder: Path, name: str) -> Path:
+    """A socket path must stay under 108 bytes (sun_path); a deep folder gets a short private one."""
+    path = folder / name
+    if len(os.fsencode(path)) < 100:
+        return path
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"archon-{os.getuid()}-{digest}" / name
+
+
+# ---- Security -----------------------------------------------------------------------------
+
+
+def local_secret_key(path: Path) -> str:
+    """Made on the first start and kept, so that sessions survive a restart."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="utf-8").strip()
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        key = secrets.token_urlsafe(50)
+        file.write(key)
+    return key
+
+
+DEBUG = env.flag("ARCHON_DEBUG", False, "Django's debug pages. Never on a server.")
+SECRET_KEY = env.secret("ARCHON_SECRET_KEY", "", "Signs sessions. Made and kept under the data folder in local mode.")
+if not SECRET_KEY:
+    if not LOCAL_MODE:
+        raise ImproperlyConfigured("ARCHON_SECRET_KEY is required when ARCHON_MODE=server: 50 random characters.")
+    SECRET_KEY = local_secret_key(DATA_DIR / "secret_key")
+
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+ALLOWED_HOSTS = list(
+    env.words("ARCHON_ALLOWED_HOSTS", LOOPBACK_HOSTS if LOCAL_MODE else (), "Host names that requests may carry.")
+)
+if not LOCAL_MODE and not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("ARCHON_ALLOWED_HOSTS is required when ARCHON_MODE=server: the names people use.")
+CSRF_TRUSTED_ORIGINS = list(
+    env.words("ARCHON_TRUSTED_ORIGINS", (), "Further origins (scheme://host:port) whose pages may call the API.")
+)
+HTTPS = env.flag("ARCHON_HTTPS", not LOCAL_MODE, "Cookies, redirects and HSTS for a server behind TLS.")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(api/)?health$", r"^ready$", r"^metrics$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
+
+
+# ---- Django -------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "progress",
+    "knowledge",
+    "crawler",
+    "archon",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "archon.static.StaticFiles",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "archon.auth.OriginMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "archon.auth.LocalOperatorMiddleware",
+    "archon.auth.SignedInMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "archon.urls"
+ASGI_APPLICATION = "archon.asgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+DASHBOARD_DIR = BASE_DIR / "archon" / "dashboard" / "dist"
+# Files of dist/ answer at the root: /assets/index-<hash>.js. Unknown paths fall through to urls.py.
+WHITENOISE_ROOT = DASHBOARD_DIR
+# Files of the admin come from the installed packages: nothing to collect before a start.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+# ---- Database -----------------------------------------------------------------------------
+
+SQLITE_BUSY_SECONDS = 20
+DATABASE_URL = env.secret("DATABASE_URL", f"sqlite:///{DATA_DIR / 'archon.sqlite3'}", "postgres://... or sqlite:///...")
+try:
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)}
+except (ValueError, KeyError) as error:
+    raise ImproperlyConfigured(f"DATABASE_URL is not valid: {error}. Expected postgres://user@host/name.") from None
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # IMMEDIATE takes the write lock at BEGIN and waits for it; Django's default takes it at the
+    # first write and fails at once under WAL ("database is locked"): 1032 of 1200 against 0 measured.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": SQLITE_BUSY_SECONDS,
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000; "
+            "PRAGMA wal_autocheckpoint=4000;"
+        ),
+    }
+    # Tests get a file too: an in-memory database locks whole tables between threads, as no real one does.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+
+
+# ---- Redis, channel layer, Celery ---------------------------------------------------------
+
+REDIS_SOCKET = unix_socket_path(DATA_DIR, "redis.sock")
+REDIS_URL = env.secret(
+    "REDIS_URL",
+    f"unix://{REDIS_SOCKET}",
+    "redis://... of your own server; empty: one is started under the data folder.",
+)
+EMBEDDED_REDIS = f"unix://{REDIS_SOCKET}" == REDIS_URL
+
+CHANNEL_LAYERS = {
+    "default": {
+        # Not the core layer: after a flush or restart of Redis it stays deaf, and it drops at 100 messages.
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            # redis-py 8 defaults to socket_timeout=5, which closes an idle subscription every 5 s.
+            "hosts": [{"address": REDIS_URL, "socket_timeout": None, "socket_connect_timeout": 3}],
+            "prefix": "archon",
+        },
+    },
+}
+
+
+def broker_url(redis_url: str) -> str:
+    """Celery spells a unix socket `redis+socket://`, redis-py `unix://`."""
+    if redis_url.startswith("unix://"):
+        return "redis+socket://" + redis_url.removeprefix("unix://")
+    return redis_url
+
+
+SLICE_SECONDS = env.number(
+    "ARCHON_SLICE_SECONDS", 10, "A crawl task yields its worker after this long.", at_least=0.5, at_most=60
+)
+WORKERS = env.integer(
+    "ARCHON_WORKERS",
+    os.cpu_count() or 2,
+    "Worker processes of `make up`.",
+    at_least=1,
+    at_most=256,
+    shown="number of cores",
+)
+CELERY_BROKER_URL = broker_url(REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "archon"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SOFT_TIME_LIMIT = 150
+CELERY_TASK_TIME_LIMIT = 180
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = WORKERS
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 512_000
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # Longer than twice the hard time limit: a shorter one redelivers running tasks for ever.
+    "visibility_timeout": 600,
+    "unacked_restore_interval": 5,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 3,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+SWEEP_SECONDS = env.number(
+    "ARCHON_SWEEP_SECONDS", 5, "How often crawls that nobody works on are woken again.", at_least=0.2, at_most=60
+)
+CANARY_SECONDS = 15
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "crawler.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 2 * SWEEP_SECONDS}},
+    "refresh": {"task": "crawler.tasks.refresh_due", "schedule": 600, "options": {"expires": 600}},
+    "canary": {"task": "archon.tasks.canary", "schedule": CANARY_SECONDS, "options": {"expires": 2 * CANARY_SECONDS}},
+    "purge": {"task": "knowledge.tasks.purge", "schedule": 3600, "options": {"expires": 3600}},
+    "trim": {"task": "progress.tasks.trim", "schedule": 3600, "options": {"expires": 3600}},
+}
+
+
+# ---- Crawling -----------------------------------------------------------------------------
+
+CONTACT = env.text("ARCHON_CONTACT", "", "URL or address put into the user agent, so that site owners can reach you.")
+USER_AGENT = f"Archon/0.1 (+{CONTACT})" if CONTACT else "Archon/0.1 (documentation crawler)"
+CRAWL_ALLOW_PRIVATE = env.words(
+    "ARCHON_CRAWL_ALLOW_PRIVATE", (), "Private addresses that crawls may reach: host, host:port or network/bits."
+)
+CRAWL_PORTS = env.words("ARCHON_CRAWL_PORTS", (), "Ports allowed besides 80, 443, 8080 and 8443.")
+# Loopback ports of our own: no crawl reaches them, even where loopback is allowed.
+OWN_PORTS = frozenset(
+    port for port in (PORT, urlsplit(REDIS_URL).port, DATABASES["default"].get("PORT")) if isinstance(port, int)
+)
+CRAWLS_AT_ONCE = env.integer(
+    "ARCHON_CRAWLS_AT_ONCE", 4, "Crawls that work at once; further ones wait in line.", at_least=1, at_most=1_000
+)
+CRAWLS_PER_OWNER = env.integer(
+    "ARCHON_CRAWLS_PER_OWNER", 2, "Crawls of one account that work at once.", at_least=1, at_most=1_000
+)
+CRAWL_CONCURRENCY = env.integer(
+    "ARCHON_CRAWL_CONCURRENCY", 8, "Pages in flight per worker process.", at_least=1, at_most=64
+)
+CRAWL_MAX_PAGES = env.integer(
+    "ARCHON_CRAWL_MAX_PAGES", 5000, "Page cap of a crawl that names none.", at_least=1, at_most=1_000_000
+)
+CRAWL_MAX_PAGE_BYTES = env.integer(
+    "ARCHON_CRAWL_MAX_PAGE_BYTES", 10 * 2**20, "Largest page, decoded.", at_least=1024, at_most=2**30
+)
+CRAWL_PAGE_SECONDS = env.number(
+    "ARCHON_CRAWL_PAGE_SECONDS", 60, "Longest fetch of one page.", at_least=0.5, at_most=120
+)
+CRAWL_LEASE_SECONDS = env.number(
+    "ARCHON_CRAWL_LEASE_SECONDS",
+    20,
+    "A page whose worker died is free again after this long.",
+    at_least=1,
+    at_most=600,
+)
+CRAWL_SLICES_PER_JOB = env.integer(
+    "ARCHON_CRAWL_SLICES_PER_JOB",
+    WORKERS,
+    "Worker processes that one crawl may use at once.",
+    at_least=1,
+    at_most=256,
+    shown="ARCHON_WORKERS",
+)
+
+
+# ---- Progress -----------------------------------------------------------------------------
+
+HEARTBEAT_SECONDS = env.number(
+    "ARCHON_HEARTBEAT_SECONDS",
+    30,
+    "A socket is sent a heartbeat after this long without input.",
+    at_least=0.1,
+    at_most=300,
+)
+SOCKETS_PER_CLIENT = env.integer(
+    "ARCHON_SOCKETS_PER_CLIENT",
+    10_000 if LOCAL_MODE else 200,
+    "WebSockets that one account or address may have open per web process.",
+    at_least=1,
+    at_most=1_000_000,
+)
+PROGRESS_EVENTS_KEPT = env.integer(
+    "ARCHON_PROGRESS_EVENTS_KEPT", 10_000, "Numbered events kept per progress id.", at_least=100, at_most=10_000_000
+)
+LOG_RECORDS_KEPT = env.integer(
+    "ARCHON_LOG_RECORDS_KEPT", 10_000, "MCP log records kept.", at_least=100, at_most=10_000_000
+)
+
+
+# ---- Logs ---------------------------------------------------------------------------------
+
+LOG_LEVEL = env.choice(
+    "ARCHON_LOG_LEVEL", "INFO", "Least severe log line written.", ("DEBUG", "INFO", "WARNING", "ERROR")
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "level": LOG_LEVEL},
+        "mcp_log": {"class": "progress.log_rows.LogRecordHandler"},
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "channels_redis": {"level": "CRITICAL"},  # a traceback a second while Redis is away; the hub says it once
+        "daphne": {"level": "WARNING"},
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        # Streamed to the dashboard, however quiet stderr is.
+        "mcp.server": {"handlers": ["mcp_log"], "level": "INFO"},
+        "celery.beat": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+    },
+}
+
+env.refuse_unknown()

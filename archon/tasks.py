@@ -1,0 +1,27 @@
+"""The canary, and what every worker process of Archon owes its parent."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_process_init
+from django.utils import timezone
+
+from archon.embedded.lifeline import tie_to_parent
+from archon.models import Canary
+
+WORKER = "worker"
+
+
+@shared_task(ignore_result=True)
+def canary() -> None:
+    """A worker took this from the queue and wrote to the database: /ready believes nothing less."""
+    Canary.objects.update_or_create(name=WORKER, defaults={"sung_at": timezone.now()})
+
+
+@worker_process_init.connect
+def end_with_worker(**_: Any) -> None:
+    """A killed worker must not leave its pool behind, holding leases and database connections."""
+    tie_to_parent(signal.SIGKILL)

@@ -1,0 +1,48 @@
+"""All HTTP paths: health, REST, admin, and the dashboard's pages."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, re_path
+
+from archon import debug, health
+from archon.api import api
+from archon.asyncapi import asyncapi
+from progress.views import progress_events
+
+
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """One page for all of the dashboard's addresses; its script shows the right view."""
+    response = HttpResponse((settings.DASHBOARD_DIR / "index.html").read_bytes(), content_type="text/html")
+    response["Cache-Control"] = "no-cache"
+    response["Content-Security-Policy"] = (
+        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; "
+        "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+    )
+    return response
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """What browsers ask for on the pages that name no icon: the admin, the API docs."""
+    icon = next((settings.DASHBOARD_DIR / "assets").glob("icon-*.svg"))
+    return HttpResponse(icon.read_bytes(), content_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
+
+
+admin.site.site_header = admin.site.site_title = "Archon"
+admin.site.site_url = "/"
+
+urlpatterns = [
+    path("favicon.ico", favicon),
+    path("health", health.health),
+    path("api/health", health.health),
+    path("ready", health.ready),
+    path("metrics", debug.prometheus),
+    path("api/debug/realtime", debug.realtime),
+    path("api/asyncapi.json", asyncapi),
+    path("api/progress/<path:progress_id>/events", progress_events),
+    path("api/", api.urls),
+    path("admin/", admin.site.urls),
+    re_path(r"^$|^(?:add|search)$|^(?:crawls|sources)/.*$", dashboard),
+]

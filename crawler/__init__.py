@@ -1,0 +1,1 @@
+"""How pages are got: addresses, scope, politeness, fetching and extraction."""

@@ -1,0 +1,297 @@
+"""The only ways a crawl changes: start, cancel, pause, resume, retry failed pages, refresh.
+
+REST, admin, commands and (later) MCP and the schedule all call these. Each either does the
+whole move in one transaction or raises one of our errors and has done nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Max, Q
+
+from crawler import frontier, tasks
+from crawler.engine import guard
+from crawler.errors import CrawlConflict, UnknownCrawl, WrongState
+from crawler.kinds import raw_address, refuse_unsupported
+from crawler.models import CrawlJob, CrawlUrl
+from crawler.record import LEFT_REASONS
+from crawler.scope import Mode, Scope
+from crawler.urls import canonical_url, source_id_for, url_hash
+from knowledge.actions import get_or_create_item
+from knowledge.models import KnowledgeItem
+from progress import tracker
+from progress.errors import ProgressEnded
+from progress.models import Progress
+from progress.status import Status
+from progress.wire import storable
+
+DNS_SECONDS = 5.0
+# Counters that a retry takes over, so that its numbers speak of the whole site.
+CARRIED = ("total_pages", "skipped_pages", "discovered_urls", "chunks_stored", "word_count")
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlRequest:
+    """What a person asks for. `max_pages` 0 means the operator's default."""
+
+    url: str
+    knowledge_type: str = "technical"
+    tags: tuple[str, ...] = ()
+    update_frequency: int = 7
+    max_depth: int = 2
+    max_pages: int = 0
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    scope: Mode = "path"
+    render: str = CrawlJob.Render.AUTO
+    respect_robots: bool = True
+    extract_code_examples: bool = True
+    idempotency_key: str | None = None
+    owner_id: int | None = None
+
+    def scope_of(self, seed: str) -> Scope:
+        return Scope(seed, self.scope, self.include, self.exclude, self.max_depth)
+
+    def page_limit(self) -> int:
+        return self.max_pages or settings.CRAWL_MAX_PAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """`existing` is true when this very crawl was already running and is followed instead."""
+
+    progress_id: str
+    source_id: str
+    existing: bool = field(default=False)
+
+
+def start(request: CrawlRequest) -> Started:
+    """Begin a crawl, or join the one that is already crawling this URL with the same options.
+
+    Raises InvalidUrl, ForbiddenAddress, FetchError (the host does not resolve) and CrawlConflict
+    (the URL is being crawled with other options). Safe to call twice with one idempotency key.
+    """
+    given = canonical_url(request.url)
+    refuse_unsupported(given)
+    seed = raw_address(given)
+    guard().check_url(seed)
+    guard().resolve(seed, DNS_SECONDS)
+    try:
+        with transaction.atomic():
+            return _start(request, seed)
+    except IntegrityError:  # the same key or URL was committed by a twin of this request
+        with transaction.atomic():
+            return _start(request, seed)
+
+
+def _start(request: CrawlRequest, seed: str) -> Started:
+    if request.idempotency_key:
+        known = CrawlJob.objects.filter(idempotency_key=request.idempotency_key).select_related("item").first()
+        if known is not None:
+            return Started(known.progress_id, known.item.source_id, existing=True)
+    item = get_or_create_item(
+        source_id=source_id_for(seed),
+        url=seed,
+        title=seed,
+        knowledge_type=request.knowledge_type,
+        tags=list(request.tags),
+        update_frequency=request.update_frequency,
+    )
+    KnowledgeItem.objects.select_for_update().get(pk=item.pk)
+    running = CrawlJob.objects.active().filter(item=item).first()
+    if running is not None:
+        return _join(running, request, item)
+    job = _create(item, request, seed)
+    return Started(job.progress_id, item.source_id)
+
+
+def _join(running: CrawlJob, request: CrawlRequest, item: KnowledgeItem) -> Started:
+    same = running.scope == request.scope_of(running.scope["seed"]).to_json()
+    if not same or running.max_pages != request.page_limit() or running.respect_robots != request.respect_robots:
+        raise CrawlConflict(
+            "crawl_running",
+            f"{item.url} is being crawled right now with other options (progress id {running.progress_id}).",
+            hint="Wait for it to end or stop it, then start again.",
+            field="url",
+        )
+    return Started(running.progress_id, item.source_id, existing=True)
+
+
+def _create(item: KnowledgeItem, request: CrawlRequest, seed: str) -> CrawlJob:
+    generation = _last_generation(item)
+    job = CrawlJob(
+        item=item,
+        url=seed,
+        scope=request.scope_of(seed).to_json(),
+        max_pages=request.page_limit(),
+        render=request.render,
+        respect_robots=request.respect_robots,
+        extract_code_examples=request.extract_code_examples,
+        generation=generation + 1,
+        idempotency_key=request.idempotency_key,
+    )
+    kind = Progress.Kind.REFRESH if generation else Progress.Kind.CRAWL
+    return _launch(job, kind, "Starting crawl...", owner_id=request.owner_id)
+
+
+def _launch(job: CrawlJob, kind: str, line: str, *, owner_id: int | None) -> CrawlJob:
+    """Progress, job and first URL; a worker is woken when they are committed."""
+    progress = tracker.create(kind, source_id=job.item.source_id, current_url=job.url, lines=[line], owner_id=owner_id)
+    job.progress = progress
+    job.save()
+    CrawlUrl.objects.create(job=job, url=job.url, url_hash=url_hash(job.url))
+    tracker.update(progress.id, add={"total_pages": 1, "discovered_urls": 1})
+    transaction.on_commit(partial(tasks.wake, job))
+    return job
+
+
+def cancel(progress_id: str) -> CrawlJob:
+    """End the crawl now. From this commit on nothing of it is stored: every writer checks the row it locks."""
+    with transaction.atomic():
+        job = job_of(progress_id)
+        row = _lock(progress_id, "stop")
+        left = CrawlUrl.objects.filter(job=job).outstanding()
+        count = left.update(state=CrawlUrl.State.SKIPPED, reason="cancelled", lease_owner="", lease_until=None)
+        row.total_pages -= count
+        row.skipped_pages += count
+        tracker.cancel(progress_id, row=row, lines=[f"Cancelled: {row.processed_pages} pages are kept."])
+    return job
+
+
+def pause(progress_id: str) -> CrawlJob:
+    """No further page is claimed; what is in flight is put back into the frontier."""
+    with transaction.atomic():
+        job = job_of(progress_id)
+        row = _lock(progress_id, "pause")
+        if row.status == Status.PAUSED:
+            raise WrongState("crawl_paused", "The crawl is already paused.", hint="Resume it.")
+        tracker.update(progress_id, row=row, status=Status.PAUSED, lines=["Paused."])
+    return job
+
+
+def resume(progress_id: str) -> CrawlJob:
+    with transaction.atomic():
+        job = job_of(progress_id)
+        row = _lock(progress_id, "resume")
+        if row.status != Status.PAUSED:
+            raise WrongState("crawl_not_paused", f"The crawl is not paused, it is {row.status}.")
+        tracker.update(progress_id, row=row, status=Status(row.stage), lines=["Resumed."])
+        transaction.on_commit(partial(tasks.wake, job))
+    return job
+
+
+def retry_failed(progress_id: str) -> CrawlJob:
+    """A new crawl, with its own progress id, that takes the frontier over and queues what failed.
+
+    Pages that were stored stay as they are and are not fetched again, however often the
+    retried ones link to them.
+    """
+    with transaction.atomic():
+        job = job_of(progress_id)
+        if not job.progress.ended:
+            raise WrongState("crawl_running", "The crawl is still running.", hint="Retry when it has ended.")
+        if not job.urls.filter(state=CrawlUrl.State.FAILED).exists():
+            raise WrongState("nothing_failed", "No page of this crawl failed.")
+        _refuse_if_running(job.item)
+        if job.generation < _last_generation(job.item):
+            raise WrongState(
+                "crawl_outdated", "A later crawl of this source exists.", hint="Retry that one, or refresh."
+            )
+        return _take_over(job)
+
+
+def _take_over(old: CrawlJob) -> CrawlJob:
+    progress = tracker.create(
+        Progress.Kind.CRAWL,
+        source_id=old.item.source_id,
+        current_url=old.url,
+        lines=[f"Retrying {old.progress.failed_pages} failed pages..."],
+        owner_id=old.progress.owner_id,
+    )
+    job = _like(old)
+    job.generation, job.robots, job.progress = old.generation, old.robots, progress
+    job.save()
+    copied = (frontier.taken_over(url, job) for url in old.urls.order_by("id").iterator(2_000))
+    while batch := list(islice(copied, 2_000)):
+        CrawlUrl.objects.bulk_create(batch)
+    before = old.progress
+    add = {name: getattr(before, name) for name in CARRIED}
+    tracker.update(progress.id, add={**add, "processed_pages": before.processed_pages - before.failed_pages})
+    transaction.on_commit(partial(tasks.wake, job))
+    return job
+
+
+def refresh(source_id: str) -> CrawlJob:
+    """Crawl the source again as its last crawl did. Pages that did not change keep their chunks."""
+    with transaction.atomic():
+        known = CrawlJob.objects.filter(item__source_id=storable(source_id), item__deleted_at=None)
+        last = known.select_related("item", "progress").order_by("-id").first()
+        if last is None:
+            raise UnknownCrawl("source_unknown", f"No crawled source has the id {source_id!r}.", field="source_id")
+        _refuse_if_running(last.item)
+        job = _like(last)
+        job.generation = _last_generation(last.item) + 1
+        _launch(job, Progress.Kind.REFRESH, "Starting refresh...", owner_id=last.progress.owner_id)
+        _queue_known_pages(job, last)
+        return job
+
+
+def _last_generation(item: KnowledgeItem) -> int:
+    return CrawlJob.objects.filter(item=item).aggregate(last=Max("generation"))["last"] or 0
+
+
+def _queue_known_pages(job: CrawlJob, last: CrawlJob) -> None:
+    """A page that did not change is not sent again, so its links are not seen: what they led to is queued at once."""
+    known = Q(state__in=(CrawlUrl.State.DONE, CrawlUrl.State.FAILED)) | Q(reason__in=LEFT_REASONS)
+    seen = last.urls.filter(known).exclude(url_hash=url_hash(job.url))
+    pages = (
+        CrawlUrl(job=job, url=url.url, url_hash=url.url_hash, family=url.family, depth=url.depth)
+        for url in seen.iterator(2_000)
+    )
+    count = 0
+    while batch := list(islice(pages, 2_000)):
+        count += len(CrawlUrl.objects.bulk_create(batch))
+    tracker.update(job.progress_id, add={"total_pages": count, "discovered_urls": count})
+
+
+def _refuse_if_running(item: KnowledgeItem) -> None:
+    KnowledgeItem.objects.select_for_update().get(pk=item.pk)
+    running = CrawlJob.objects.active().filter(item=item).first()
+    if running is not None:
+        raise CrawlConflict(
+            "crawl_running", f"The source is being crawled right now (progress id {running.progress_id})."
+        )
+
+
+def _like(job: CrawlJob) -> CrawlJob:
+    """A new job with the options of an older one."""
+    return CrawlJob(
+        item=job.item,
+        url=job.url,
+        scope=job.scope,
+        max_pages=job.max_pages,
+        render=job.render,
+        respect_robots=job.respect_robots,
+        extract_code_examples=job.extract_code_examples,
+    )
+
+
+def job_of(progress_id: str) -> CrawlJob:
+    job = None
+    if "\0" not in progress_id:  # PostgreSQL refuses it as a parameter
+        job = CrawlJob.objects.of(progress_id).select_related("item", "progress").first()
+    if job is None:
+        raise UnknownCrawl("crawl_unknown", f"No crawl has the progress id {progress_id!r}.", field="progress_id")
+    return job
+
+
+def _lock(progress_id: str, verb: str) -> Progress:
+    try:
+        return tracker.lock(progress_id)
+    except ProgressEnded as error:
+        raise WrongState("crawl_ended", f"There is nothing to {verb}. {error.message}", hint=error.hint) from None

@@ -1,0 +1,82 @@
+"""How many crawls run at once, in all and per owner; the others wait in line and can see their place."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from crawler.models import CrawlJob
+from progress import tracker
+from progress.errors import ProgressEnded
+from progress.models import Progress
+from progress.status import Status
+
+WAITING = (Status.QUEUED,)
+# A paused crawl takes no place: whoever resumes it finds one or has gone past the limit by one.
+NOT_RUNNING = (Status.QUEUED, Status.PAUSED)
+
+
+def admit(job: CrawlJob) -> bool:
+    """Whether this crawl may work now. The first yes moves it out of the line, in the same transaction."""
+    # Most asks come from crawls that work already. They must not queue at the turnstile, and a writer that
+    # holds a Progress row and inserts URLs needs the job's row, which the turnstile would hold against it.
+    if Progress.objects.values_list("status", flat=True).get(pk=job.progress_id) not in WAITING:
+        return True
+    with transaction.atomic():
+        # The oldest active crawl's row is the turnstile: two workers cannot both take the last place.
+        CrawlJob.objects.active().select_for_update(of=("self",), no_key=True).order_by("id").first()
+        row = tracker.lock(job.progress_id)
+        if row.status not in WAITING:
+            return True
+        if job.pk not in {one.pk for one in next_in_line()}:
+            return False
+        tracker.update(row.id, row=row, status=Status.STARTING, set_={"queue_position": None})
+    return True
+
+
+def next_in_line() -> list[CrawlJob]:
+    """The waiting crawls that the limits leave room for, oldest first."""
+    running: Counter[int | None] = Counter(
+        active_jobs().exclude(progress__status__in=NOT_RUNNING).values_list("progress__owner", flat=True)
+    )
+    room = settings.CRAWLS_AT_ONCE - running.total()
+    admitted: list[CrawlJob] = []
+    for job in waiting_jobs():
+        owner = job.progress.owner_id
+        if len(admitted) >= room:
+            break
+        if owner is None or running[owner] < settings.CRAWLS_PER_OWNER:
+            running[owner] += 1
+            admitted.append(job)
+    return admitted
+
+
+def waiting_jobs() -> QuerySet[CrawlJob]:
+    return active_jobs().filter(progress__status__in=WAITING).select_related("progress").order_by("id")
+
+
+def active_jobs() -> QuerySet[CrawlJob]:
+    return CrawlJob.objects.active()
+
+
+def tell_positions() -> None:
+    """Each waiting crawl's place in line, as an event when it changed."""
+    soon = {job.pk for job in next_in_line()}
+    for position, job in enumerate((job for job in waiting_jobs() if job.pk not in soon), start=1):
+        if job.progress.queue_position != position:
+            _tell(job, position)
+
+
+def _tell(job: CrawlJob, position: int) -> None:
+    line = f"Waiting: {position - 1} crawls are before this one." if position > 1 else "Waiting: next in line."
+    try:
+        with transaction.atomic():
+            row = tracker.lock(job.progress_id)
+            if row.status in WAITING:
+                tracker.update(row.id, row=row, set_={"queue_position": position}, lines=[line])
+                tracker.flush(row.id)
+    except ProgressEnded:
+        pass

@@ -1,0 +1,149 @@
+"""REST of crawling: parse, call an action, render."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+from django.conf import settings
+from django.db.models import Count
+from django.http import HttpRequest
+from ninja import Header, Query, Router, Status
+
+from crawler import actions
+from crawler.models import CrawlJob, CrawlUrl
+from crawler.preview import Preview, preview
+from crawler.schemas import (
+    CrawlIn,
+    CrawlMoved,
+    CrawlPreview,
+    CrawlStarted,
+    CrawlUrlOut,
+    CrawlUrlPage,
+    PreviewPageOut,
+    PreviewRobots,
+    RefreshStarted,
+    UrlError,
+)
+
+router = Router(tags=["crawls"])
+
+UrlState = Literal["queued", "leased", "done", "failed", "skipped"]
+
+
+@router.post("/knowledge-items/crawl", response={202: CrawlStarted}, summary="Start a crawl")
+def start_crawl(
+    request: HttpRequest, body: CrawlIn, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
+) -> Status[CrawlStarted]:
+    owner_id = request.user.pk if request.user.is_authenticated else None
+    started = actions.start(body.request(idempotency_key=idempotency_key, owner_id=owner_id))
+    return Status(
+        202,
+        CrawlStarted(
+            progressId=started.progress_id,
+            sourceId=started.source_id,
+            message="This crawl is already running" if started.existing else "Crawling started",
+            estimatedDuration="unknown until the site is discovered; follow etaSeconds",
+        ),
+    )
+
+
+@router.post("/knowledge-items/crawl/preview", response=CrawlPreview, summary="What a crawl would begin with")
+def preview_crawl(request: HttpRequest, body: CrawlIn) -> CrawlPreview:
+    """A dry run: a few requests, a few seconds, nothing stored."""
+    return preview_out(preview(body.request(idempotency_key=None, owner_id=None)))
+
+
+@router.post("/knowledge-items/stop/{path:progress_id}", response=CrawlMoved, summary="Cancel a crawl")
+def stop_crawl(request: HttpRequest, progress_id: str) -> CrawlMoved:
+    actions.cancel(progress_id)
+    return CrawlMoved(message="Crawl stopped", progressId=progress_id)
+
+
+@router.post("/knowledge-items/pause/{path:progress_id}", response=CrawlMoved, summary="Pause a crawl")
+def pause_crawl(request: HttpRequest, progress_id: str) -> CrawlMoved:
+    actions.pause(progress_id)
+    return CrawlMoved(message="Crawl paused", progressId=progress_id)
+
+
+@router.post("/knowledge-items/resume/{path:progress_id}", response=CrawlMoved, summary="Resume a paused crawl")
+def resume_crawl(request: HttpRequest, progress_id: str) -> CrawlMoved:
+    actions.resume(progress_id)
+    return CrawlMoved(message="Crawl resumed", progressId=progress_id)
+
+
+@router.post("/knowledge-items/retry-failed/{path:progress_id}", response=CrawlMoved, summary="Retry failed pages")
+def retry_failed(request: HttpRequest, progress_id: str) -> CrawlMoved:
+    """Answers with the progress id of the retry, a crawl of its own."""
+    job = actions.retry_failed(progress_id)
+    return CrawlMoved(message="Retrying the failed pages", progressId=job.progress_id)
+
+
+@router.post("/knowledge-items/{source_id}/refresh", response=RefreshStarted, summary="Crawl a source again")
+def refresh_source(request: HttpRequest, source_id: str) -> RefreshStarted:
+    job = actions.refresh(source_id)
+    return RefreshStarted(progressId=job.progress_id, message=f"Started refresh for {job.url}")
+
+
+@router.get("/crawls/{path:progress_id}/pages", response=CrawlUrlPage, summary="Every URL of a crawl")
+def list_pages(
+    request: HttpRequest,
+    progress_id: str,
+    state: UrlState | None = None,
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+    per_page: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> CrawlUrlPage:
+    job = actions.job_of(progress_id)
+    counts = url_counts(job)
+    rows = CrawlUrl.objects.filter(job=job, **({"state": state} if state else {})).order_by("id")
+    first = (page - 1) * per_page
+    return CrawlUrlPage(
+        pages=[url_out(url) for url in rows[first : first + per_page]],
+        total=counts[state] if state else sum(counts.values()),
+        page=page,
+        per_page=per_page,
+        counts=counts,
+    )
+
+
+def preview_out(found: Preview) -> CrawlPreview:
+    seed, robots = found.scope.seed, found.robots
+    return CrawlPreview(
+        kind=found.kind,
+        seed=found.seed,
+        scope=found.scope.to_json(),
+        pages=[PreviewPageOut(**asdict(page)) for page in found.pages],
+        counts=found.counts,
+        robots=PreviewRobots(
+            status=robots.status,
+            allowed=robots.allows(seed, settings.USER_AGENT),
+            crawl_delay=robots.crawl_delay(settings.USER_AGENT),
+            sitemaps=list(robots.sitemaps),
+        ),
+        notes=list(found.notes),
+        truncated=found.truncated,
+    )
+
+
+def url_counts(job: CrawlJob) -> dict[str, int]:
+    """How many URLs are in each state, zeros included."""
+    found = CrawlUrl.objects.filter(job=job).order_by().values_list("state").annotate(count=Count("id"))
+    return {**dict.fromkeys(CrawlUrl.State.values, 0), **dict(found)}
+
+
+def url_out(url: CrawlUrl) -> CrawlUrlOut:
+    failed = UrlError(code=url.error_code, message=url.error_message, hint=url.error_hint) if url.error_code else None
+    return CrawlUrlOut(
+        url=url.url,
+        state=url.state,
+        reason=url.reason,
+        depth=url.depth,
+        http_status=url.http_status,
+        milliseconds=url.milliseconds,
+        bytes=url.size,
+        chunks=url.chunks,
+        attempts=url.attempts,
+        page_id=str(url.document_id) if url.document_id else None,
+        error=failed,
+        fetched_at=url.fetched_at,
+    )

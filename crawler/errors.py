@@ -1,0 +1,86 @@
+"""Everything that can go wrong while pages are got, as one tree.
+
+    CrawlerError
+      +-- InvalidUrl          422  the address itself cannot be crawled
+      +-- ForbiddenAddress    422  the address leads to a place we never go
+      +-- FetchError          502  one page could not be got; `retryable` says whether to come back
+      +-- UnknownCrawl        404  no crawl with that id
+      +-- WrongState          409  the crawl is not in a state that allows the move
+      +-- CrawlConflict       409  another crawl is in the way
+
+`code` is for machines and never changes its meaning, `message` is a sentence for people, `hint` is what they can do
+next, `field` names the input at fault when there is one.
+"""
+
+from typing import ClassVar
+
+
+class CrawlerError(Exception):
+    http_status: ClassVar[int] = 500
+
+    def __init__(self, code: str, message: str, *, hint: str = "", field: str | None = None) -> None:
+        # Both positional arguments stay in `args`, so that the error survives pickling between processes.
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.field = field
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidUrl(CrawlerError):
+    """Codes: url_missing, url_invalid, url_scheme, url_userinfo, url_host, url_port, url_too_long."""
+
+    http_status = 422
+
+    def __init__(self, code: str, message: str, *, hint: str = "", field: str | None = "url") -> None:
+        super().__init__(code, message, hint=hint, field=field)
+
+
+class ForbiddenAddress(CrawlerError):
+    """Code: address_forbidden."""
+
+    http_status = 422
+
+    def __init__(self, code: str, message: str, *, hint: str = "", field: str | None = "url") -> None:
+        super().__init__(code, message, hint=hint, field=field)
+
+
+class FetchError(CrawlerError):
+    """Codes: dns_failed, connect_failed, tls_failed, timeout, too_slow, http_status, too_large, too_many_redirects,
+    bad_redirect, unsupported_type, empty_page, decode_failed, protocol_error.
+
+    `status` is the HTTP status when an answer came, `retry_after` the seconds the server asked us to wait.
+    """
+
+    http_status = 502
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        field: str | None = None,
+        retryable: bool = False,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(code, message, hint=hint, field=field)
+        self.retryable = retryable
+        self.status = status
+        self.retry_after = retry_after
+
+
+class UnknownCrawl(CrawlerError):
+    http_status = 404
+
+
+class WrongState(CrawlerError):
+    http_status = 409
+
+
+class CrawlConflict(CrawlerError):
+    http_status = 409

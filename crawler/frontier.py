@@ -1,0 +1,213 @@
+"""The frontier: which URLs of a crawl are known, who fetches them now, and what became of them.
+
+A claim leases URLs to a slice and raises their epoch. Whoever comes back with a page under
+an older epoch was taken for dead and replaced: its rows no longer match and nothing of it
+is stored. All functions that write are called inside the transaction of the work.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, F
+from django.utils import timezone
+
+from crawler.errors import CrawlerError
+from crawler.models import CrawlJob, CrawlUrl
+from crawler.scope import query_family
+from crawler.urls import path_and_query, url_hash
+from progress.wire import storable
+
+MAX_ATTEMPTS = 3
+# Pages that differ only in the values of their parameters: a calendar and a faceted list have no last one.
+MAX_QUERY_VARIANTS = 200
+WORKER_LOST = "worker_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A URL that a page linked to; `skipped` says why it will not be fetched, if it will not."""
+
+    url: str
+    depth: int
+    skipped: str = ""
+
+
+@dataclass(slots=True)
+class Added:
+    """What became of the candidates: counts of new rows, and the hashes that are known now."""
+
+    queued: int = 0
+    skipped: int = 0
+    over_limit: int = 0
+    hashes: set[str] = field(default_factory=set)
+
+
+def claim(job: CrawlJob, owner: str, limit: int) -> list[CrawlUrl]:
+    """Lease up to `limit` due URLs, nearest to the seed first."""
+    now = timezone.now()
+    with transaction.atomic():
+        ids = _due_ids(job, limit)
+        if not ids:
+            return []
+        CrawlUrl.objects.filter(id__in=ids).update(
+            state=CrawlUrl.State.LEASED,
+            lease_owner=owner,
+            lease_until=now + timedelta(seconds=settings.CRAWL_LEASE_SECONDS),
+            epoch=F("epoch") + 1,
+            attempts=F("attempts") + 1,
+        )
+        return list(CrawlUrl.objects.filter(id__in=ids).order_by("depth", "id"))
+
+
+def _due_ids(job: CrawlJob, limit: int) -> list[int]:
+    """Two queries, each on its index: an OR of both would scan the whole frontier."""
+    now = timezone.now()
+    of_job = CrawlUrl.objects.filter(job=job).select_for_update(skip_locked=True)
+    queued = of_job.filter(state=CrawlUrl.State.QUEUED, next_at__lte=now).order_by("depth", "id")
+    ids = list(queued.values_list("id", flat=True)[:limit])
+    if len(ids) < limit:
+        expired = of_job.filter(state=CrawlUrl.State.LEASED, lease_until__lt=now)
+        ids += expired.values_list("id", flat=True)[: limit - len(ids)]
+    return ids
+
+
+def renew(owner: str, ids: Iterable[int]) -> None:
+    """Keep the leases of pages that are still being fetched."""
+    until = timezone.now() + timedelta(seconds=settings.CRAWL_LEASE_SECONDS)
+    CrawlUrl.objects.filter(id__in=list(ids), lease_owner=owner, state=CrawlUrl.State.LEASED).update(lease_until=until)
+
+
+def release(job: CrawlJob, owner: str) -> None:
+    """Give back what was claimed and not recorded; it costs no attempt."""
+    CrawlUrl.objects.filter(job=job, lease_owner=owner, state=CrawlUrl.State.LEASED).update(
+        state=CrawlUrl.State.QUEUED, lease_owner="", lease_until=None, attempts=F("attempts") - 1
+    )
+
+
+def still_leased(urls: Sequence[CrawlUrl]) -> set[int]:
+    """Ids whose lease is still that of the claim that read them: the fence before any write."""
+    rows = CrawlUrl.objects.filter(id__in=[url.id for url in urls], state=CrawlUrl.State.LEASED)
+    epochs = dict(rows.values_list("id", "epoch"))
+    return {url.id for url in urls if epochs.get(url.id) == url.epoch}
+
+
+def add(job: CrawlJob, candidates: Iterable[Candidate], *, room: int, known: set[str]) -> Added:
+    """Insert the URLs that are new. `room` is how many more may be queued under the page limit.
+
+    `known` are hashes that the caller has seen in this frontier; they are not asked for again.
+    Called under the lock of the job's progress, so that two slices cannot count one URL twice.
+    """
+    fresh = {digest: item for item in candidates if (digest := url_hash(item.url)) not in known}
+    existing = set(
+        CrawlUrl.objects.filter(job=job, url_hash__in=list(fresh)).values_list("url_hash", flat=True) if fresh else ()
+    )
+    added = Added(hashes=existing)
+    families = {digest: _family(item.url) for digest, item in fresh.items()}
+    variants = _variants(job, families.values())
+    rows = []
+    for digest, item in fresh.items():
+        if digest in existing:
+            continue
+        family = families[digest]
+        variants[family] += bool(family)
+        if variants[family] > 2 * MAX_QUERY_VARIANTS:  # as many refused ones are shown; a trap has no end of them
+            continue
+        skipped = item.skipped or ("query_variants" if variants[family] > MAX_QUERY_VARIANTS else "")
+        if not skipped and added.queued >= room:
+            added.over_limit += 1
+            continue
+        rows.append(_row(job, item, digest, family, skipped))
+        added.hashes.add(digest)
+        added.skipped += bool(skipped)
+        added.queued += not skipped
+    CrawlUrl.objects.bulk_create(rows, batch_size=500)
+    return added
+
+
+def _family(url: str) -> str | None:
+    return url_hash(query_family(url)) if path_and_query(url)[1] else None
+
+
+def _variants(job: CrawlJob, families: Iterable[str | None]) -> Counter[str | None]:
+    """How many URLs of each family the frontier holds."""
+    wanted = {family for family in families if family}
+    rows = CrawlUrl.objects.filter(job=job, family__in=wanted).order_by().values_list("family")
+    return Counter(dict(rows.annotate(count=Count("id")))) if wanted else Counter()
+
+
+def _row(job: CrawlJob, item: Candidate, digest: str, family: str | None, skipped: str) -> CrawlUrl:
+    state = CrawlUrl.State.SKIPPED if skipped else CrawlUrl.State.QUEUED
+    return CrawlUrl(
+        job=job, url=item.url, url_hash=digest, family=family, depth=item.depth, state=state, reason=skipped
+    )
+
+
+def poisoned(urls: Sequence[CrawlUrl]) -> list[CrawlUrl]:
+    """Those that already cost MAX_ATTEMPTS workers or fetches before this claim."""
+    return [url for url in urls if url.attempts > MAX_ATTEMPTS]
+
+
+def mark_failed(url: CrawlUrl, error: CrawlerError) -> None:
+    """In memory; the caller saves. The reason stays with the URL."""
+    url.state = CrawlUrl.State.FAILED
+    url.error_code, url.error_message, url.error_hint = error.code, storable(error.message), storable(error.hint)
+    url.http_status = getattr(error, "status", None) or url.http_status
+
+
+def mark_retry(url: CrawlUrl, error: CrawlerError, seconds: float) -> None:
+    url.state = CrawlUrl.State.QUEUED
+    url.error_code, url.error_message = error.code, storable(error.message)
+    url.http_status = getattr(error, "status", None)
+    url.next_at = timezone.now() + timedelta(seconds=seconds)
+
+
+def taken_over(url: CrawlUrl, job: CrawlJob) -> CrawlUrl:
+    """The same URL in the frontier of a retry: what failed is queued afresh, the rest keeps its result."""
+    if url.state == CrawlUrl.State.FAILED:
+        return CrawlUrl(job=job, url=url.url, url_hash=url.url_hash, family=url.family, depth=url.depth)
+    url.pk, url.job, url._state.adding = None, job, True
+    return url
+
+
+def live_owners(job: CrawlJob) -> set[str]:
+    """The slices that hold a lease now."""
+    leased = CrawlUrl.objects.filter(job=job, state=CrawlUrl.State.LEASED, lease_until__gte=timezone.now())
+    return set(leased.values_list("lease_owner", flat=True).distinct())
+
+
+def may_grow(job: CrawlJob, max_depth: int) -> bool:
+    """Whether an outstanding page is near enough to the seed for its links to count."""
+    return CrawlUrl.objects.filter(job=job, depth__lt=max_depth).outstanding().exists()
+
+
+RESULT_FIELDS = (
+    "state",
+    "reason",
+    "lease_owner",
+    "lease_until",
+    "next_at",
+    "http_status",
+    "milliseconds",
+    "size",
+    "chunks",
+    "error_code",
+    "error_message",
+    "error_hint",
+    "document",
+    "fetched_at",
+)
+
+
+def save_results(urls: Sequence[CrawlUrl]) -> None:
+    """One upsert for the batch: Django's bulk_update writes a CASE per field and row, and costs ten times as much."""
+    for url in urls:
+        url.lease_owner, url.lease_until = "", None
+    CrawlUrl.objects.bulk_create(
+        urls, update_conflicts=True, update_fields=RESULT_FIELDS, unique_fields=["job", "url_hash"]
+    )

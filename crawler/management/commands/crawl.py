@@ -1,0 +1,105 @@
+"""`manage.py crawl URL`: start a crawl and watch it to its end. Exit code 0, 1 on failure, 130 on Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils.module_loading import import_string
+from rich.console import Console
+
+from crawler import actions
+from crawler.actions import CrawlRequest
+from crawler.errors import CrawlerError, WrongState
+from crawler.models import CrawlJob
+from crawler.terminal import CrawlBar, follow, show_summary
+from progress.messages import snapshot
+from progress.models import Progress
+from progress.status import Status
+from progress.wire import to_wire
+
+INTERRUPTED = 130
+# By name, since the embedded runtime stands above this app.
+ENSURE_RUNNING = "archon.embedded.supervisor.ensure_running"
+
+
+class Command(BaseCommand):
+    help = "Crawl a documentation site into the knowledge base and show it live."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("url", help="address to start from, http or https")
+        parser.add_argument("--max-depth", type=int, default=2, choices=range(1, 6), help="links away from the start")
+        parser.add_argument("--max-pages", type=int, default=0, help="stop after so many pages")
+        parser.add_argument("--scope", choices=("path", "host", "domain"), default="path")
+        parser.add_argument("--include", action="append", default=[], metavar="GLOB")
+        parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
+        parser.add_argument("--tag", action="append", default=[])
+        parser.add_argument("--ignore-robots", action="store_true", help="for a site of your own")
+        parser.add_argument("--json", action="store_true", help="print the final state as one JSON object")
+        parser.add_argument("--no-start", action="store_true", help="do not start Archon if it is not running")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        console = Console(stderr=options["json"])
+        if not options["no_start"]:
+            import_string(ENSURE_RUNNING)(timeout=120)
+        try:
+            started = actions.start(request_of(options))
+        except CrawlerError as error:
+            self._refused(error, as_json=options["json"], console=console)
+        row = self._watch(started.progress_id, console)
+        job = CrawlJob.objects.select_related("item").get(progress=row)
+        if options["json"]:
+            self.stdout.write(json.dumps(to_wire(snapshot(row)), ensure_ascii=False))
+        else:
+            show_summary(console, job, row)
+            if row.status == Status.COMPLETED:
+                console.print(f"\n  Search it:  {search_line(job)}", highlight=False, soft_wrap=True)
+        sys.exit(0 if row.status == Status.COMPLETED else 1)
+
+    def _watch(self, progress_id: str, console: Console) -> Progress:
+        try:
+            return CrawlBar(console).watch(follow(progress_id))
+        except KeyboardInterrupt:
+            try:
+                actions.cancel(progress_id)
+            except WrongState:  # it ended in this very moment
+                return Progress.objects.get(pk=progress_id)
+            row = Progress.objects.get(pk=progress_id)
+            console.print(f"[yellow]■ cancelled[/], {row.processed_pages} pages are kept", highlight=False)
+            sys.exit(INTERRUPTED)
+
+    def _refused(self, error: CrawlerError, *, as_json: bool, console: Console) -> None:
+        if as_json:
+            detail = {"error": error.message, "code": error.code, "hint": error.hint, "field": error.field}
+            self.stdout.write(json.dumps({"detail": detail}, ensure_ascii=False))
+        else:
+            console.print(f"[red]✗ {error.code}[/]: {error.message}", highlight=False, soft_wrap=True)
+            if error.hint:
+                console.print(f"  {error.hint}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def request_of(options: dict[str, Any]) -> CrawlRequest:
+    return CrawlRequest(
+        url=options["url"],
+        tags=tuple(options["tag"]),
+        max_depth=options["max_depth"],
+        max_pages=options["max_pages"],
+        include=tuple(options["include"]),
+        exclude=tuple(options["exclude"]),
+        scope=options["scope"],
+        respect_robots=not options["ignore_robots"],
+    )
+
+
+def search_line(job: CrawlJob) -> str:
+    """A command that finds something in what was just stored."""
+    from django.conf import settings
+
+    word = max(job.item.title.split() or ["install"], key=len)
+    body = json.dumps({"query": word, "source": job.item.source_id})
+    return f"curl -s {settings.BASE_URL}/api/rag/query -H 'Content-Type: application/json' -d {shlex.quote(body)}"

@@ -1,0 +1,126 @@
+"""A crawl job and its frontier: one row per URL, which is also the truth about that URL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from knowledge.models import Document, KnowledgeItem
+from progress.models import Progress
+from progress.status import ACTIVE
+
+
+class CrawlJobQuerySet(models.QuerySet["CrawlJob"]):
+    def active(self) -> Self:
+        return self.filter(progress__status__in=ACTIVE)
+
+    def of(self, progress_id: str) -> Self:
+        return self.filter(progress=progress_id)
+
+
+class CrawlJob(models.Model):
+    """One crawl: what was asked for, the item it fills and the progress it reports to.
+
+    Its status is that of its Progress row and stands nowhere else.
+    """
+
+    class Render(models.TextChoices):
+        AUTO = "auto"
+        HTTP = "http"
+        BROWSER = "browser"
+
+    item = models.ForeignKey(KnowledgeItem, on_delete=models.CASCADE, related_name="jobs")
+    progress = models.OneToOneField(Progress, on_delete=models.CASCADE, related_name="job")
+    url = models.TextField()
+    scope = models.JSONField()
+    max_pages = models.PositiveIntegerField()
+    render = models.CharField(max_length=8, choices=Render.choices, default=Render.AUTO)
+    respect_robots = models.BooleanField(default=True)
+    extract_code_examples = models.BooleanField(default=True)
+    # Documents stored by this job carry this number; a refresh removes those that kept an older one.
+    generation = models.PositiveIntegerField(default=1)
+    # robots.txt per origin as it was found, so that every worker judges by the same rules.
+    robots = models.JSONField(default=dict, blank=True)
+    # What the seed is and which sitemaps and llms.txt were read, with counts: Beginning.to_json().
+    discovery = models.JSONField(default=dict, blank=True)
+    truncated = models.CharField(max_length=64, blank=True)
+    # Null and not empty where there is none: the unique index lets only nulls repeat.
+    idempotency_key = models.CharField(max_length=200, null=True, unique=True)  # noqa: DJ001
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    # When a worker was last asked to take a slice; a wake-up can be lost, so the sweep asks again.
+    woken_at = models.DateTimeField(default=timezone.now)
+
+    objects = CrawlJobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.url} ({self.progress_id})"
+
+
+class CrawlUrlQuerySet(models.QuerySet["CrawlUrl"]):
+    def due(self, now: datetime) -> Self:
+        """Free to claim: queued and not held back, or leased by a worker that is gone."""
+        queued = Q(state=CrawlUrl.State.QUEUED, next_at__lte=now)
+        return self.filter(queued | Q(state=CrawlUrl.State.LEASED, lease_until__lt=now))
+
+    def outstanding(self) -> Self:
+        return self.filter(state__in=(CrawlUrl.State.QUEUED, CrawlUrl.State.LEASED))
+
+
+class CrawlUrl(models.Model):
+    """One URL of one crawl. `epoch` rises with every claim; a write under an older one is void."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        LEASED = "leased"
+        DONE = "done"
+        FAILED = "failed"
+        SKIPPED = "skipped"
+
+    job = models.ForeignKey(CrawlJob, on_delete=models.CASCADE, related_name="urls")
+    url = models.TextField()
+    url_hash = models.CharField(max_length=32)
+    # Which pages differ from it only in the values of their parameters. Null without parameters, since the databases
+    # use an index over rows that are not null for a lookup, but none over rows that are not empty.
+    family = models.CharField(max_length=32, null=True)  # noqa: DJ001
+    depth = models.PositiveSmallIntegerField(default=0)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
+    # Why it was skipped, or what became of it: new, changed, unchanged, alias, redirected.
+    reason = models.CharField(max_length=64, blank=True)
+
+    lease_owner = models.CharField(max_length=64, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    epoch = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_at = models.DateTimeField(default=timezone.now)
+
+    http_status = models.PositiveSmallIntegerField(null=True)
+    milliseconds = models.PositiveIntegerField(null=True)
+    size = models.PositiveBigIntegerField(null=True)
+    chunks = models.PositiveIntegerField(default=0)
+    error_code = models.CharField(max_length=64, blank=True)
+    error_message = models.TextField(blank=True)
+    error_hint = models.TextField(blank=True)
+    document = models.ForeignKey(Document, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    discovered_at = models.DateTimeField(default=timezone.now)
+    fetched_at = models.DateTimeField(null=True)
+
+    objects = CrawlUrlQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["job", "url_hash"], name="url_once_per_job"),)
+        indexes = (
+            models.Index(fields=["job", "state", "depth", "id"], name="url_claim"),
+            models.Index(fields=["lease_until"], name="url_lease", condition=Q(state="leased")),
+            models.Index(fields=["job", "family"], name="url_family", condition=Q(family__isnull=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.url}"

@@ -1,0 +1,262 @@
+"""The one transaction in which fetched pages become knowledge, rows, counters and an event.
+
+Documents, chunks, the frontier's states, the new URLs and the numbered event commit together
+or not at all: the counters cannot drift from the rows, and a killed worker leaves no half page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from crawler import frontier
+from crawler.errors import CrawlerError, FetchError
+from crawler.frontier import Candidate
+from crawler.models import CrawlJob, CrawlUrl
+from crawler.scope import Scope
+from knowledge.actions import name_item
+from knowledge.ingest import PreparedDocument, Stored, keep_documents, remove_documents, store_documents
+from knowledge.models import Document, KnowledgeItem
+from progress import tracker
+from progress.messages import ErrorBody
+from progress.models import Progress
+from progress.status import Status
+
+RETRY_SECONDS = (2.0, 8.0)
+RETRY_LIMIT_SECONDS = 3600.0
+# A link that leads out of the site is no news; one that a rule of this crawl keeps out is shown.
+NOT_MODIFIED = 304
+GONE = (404, 410)
+LEFT_REASONS = ("noindex", "redirected_out")
+TELLING_REASONS = frozenset({"robots", "excluded", "not_included", "query_variants", "repeating_path"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A page that was got and read. `links` are judged but for what only the database knows."""
+
+    url: CrawlUrl
+    final_url: str
+    http_status: int
+    milliseconds: int
+    size: int
+    document: PreparedDocument
+    links: Sequence[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The server answered 304: the page is stored already. A seed's `links` are what its site names."""
+
+    url: CrawlUrl
+    milliseconds: int
+    links: Sequence[Candidate] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A URL that turned out not to belong: forbidden by robots.txt, redirected out of scope, a sitemap with `links`."""
+
+    url: CrawlUrl
+    reason: str
+    line: str
+    links: Sequence[Candidate] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    url: CrawlUrl
+    error: CrawlerError
+
+
+Outcome = Fetched | Unchanged | Skipped | Failed
+
+
+def record(job: CrawlJob, scope: Scope, outcomes: Sequence[Outcome], known: set[str]) -> Progress:
+    """Store a batch and report it; end the crawl when this was the last of it.
+
+    Raises ProgressEnded when the crawl is over (cancelled, say): nothing is stored then.
+    `known` gains the hashes of every URL that this batch linked to.
+    """
+    with transaction.atomic():
+        row = tracker.lock(job.progress_id)
+        if not KnowledgeItem.objects.visible().filter(pk=job.item_id).exists():
+            return tracker.cancel(job.progress_id, row=row, lines=["Cancelled: the source was deleted."])
+        mine = frontier.still_leased([outcome.url for outcome in outcomes])
+        batch = Batch(job, row, scope, known)
+        batch.store([outcome for outcome in outcomes if outcome.url.id in mine])
+    known |= batch.hashes
+    return batch.row
+
+
+class Batch:
+    """The counters and log lines of one transaction, gathered while its rows are written."""
+
+    def __init__(self, job: CrawlJob, row: Progress, scope: Scope, known: set[str]) -> None:
+        self.job = job
+        self.row = row
+        self.scope = scope
+        self.known = known
+        self.hashes: set[str] = set()
+        self.add = dict.fromkeys(
+            (
+                "processed_pages",
+                "failed_pages",
+                "skipped_pages",
+                "total_pages",
+                "discovered_urls",
+                "chunks_stored",
+                "word_count",
+            ),
+            0,
+        )
+        self.lines: list[str] = []
+
+    def store(self, outcomes: Sequence[Outcome]) -> None:
+        fetched = [outcome for outcome in outcomes if isinstance(outcome, Fetched)]
+        stored = store_documents(
+            self.job.item_id, [outcome.document for outcome in fetched], generation=self.job.generation
+        )
+        for outcome, result in zip(fetched, stored, strict=True):
+            self._done(outcome, result)
+        self._keep([outcome for outcome in outcomes if isinstance(outcome, Unchanged)])
+        for other in outcomes:
+            if isinstance(other, Skipped):
+                self._skip(other)
+            elif isinstance(other, Failed):
+                self._fail(other)
+        frontier.save_results([outcome.url for outcome in outcomes])
+        self._add_links([outcome for outcome in outcomes if not isinstance(outcome, Failed)])
+        self._report(fetched)
+
+    def _done(self, outcome: Fetched, result: Stored) -> None:
+        url = outcome.url
+        url.state, url.reason = CrawlUrl.State.DONE, result.outcome
+        if outcome.final_url != url.url:
+            url.reason = "redirected"
+        url.http_status, url.milliseconds, url.size = outcome.http_status, outcome.milliseconds, outcome.size
+        self._stored(url, result)
+        if url.depth == 0:
+            name_item(self.job.item_id, outcome.document.incoming.title)
+
+    def _stored(self, url: CrawlUrl, result: Stored) -> None:
+        url.chunks, url.document_id, url.fetched_at = result.chunks, result.document_id, timezone.now()
+        url.error_code = url.error_message = url.error_hint = ""
+        self.add["processed_pages"] += 1
+        self.add["chunks_stored"] += result.chunks
+        self.add["word_count"] += result.words
+
+    def _keep(self, unchanged: Sequence[Unchanged]) -> None:
+        hashes = [outcome.url.url_hash for outcome in unchanged]
+        kept = keep_documents(self.job.item_id, hashes, generation=self.job.generation, fetched_at=timezone.now())
+        for outcome in unchanged:
+            url, result = outcome.url, kept.get(outcome.url.url_hash)
+            if result is None:  # deleted meanwhile: ask for all of it
+                url.state = CrawlUrl.State.QUEUED
+                continue
+            url.state, url.reason = CrawlUrl.State.DONE, result.outcome
+            url.http_status, url.milliseconds, url.size = NOT_MODIFIED, outcome.milliseconds, 0
+            self._stored(url, result)
+
+    def _skip(self, outcome: Skipped) -> None:
+        outcome.url.state, outcome.url.reason = CrawlUrl.State.SKIPPED, outcome.reason
+        self.add["skipped_pages"] += 1
+        self.add["total_pages"] -= 1
+        self.lines.append(outcome.line)
+
+    def _fail(self, outcome: Failed) -> None:
+        url, error = outcome.url, outcome.error
+        if isinstance(error, FetchError) and error.retryable and url.attempts < frontier.MAX_ATTEMPTS:
+            seconds = min(error.retry_after or RETRY_SECONDS[min(url.attempts, 2) - 1], RETRY_LIMIT_SECONDS)
+            frontier.mark_retry(url, error, seconds)
+            self.lines.append(f"{error.message} Trying again in {seconds:.0f} s.")
+            return
+        frontier.mark_failed(url, error)
+        url.fetched_at = timezone.now()
+        self.add["processed_pages"] += 1
+        self.add["failed_pages"] += 1
+        self.lines.append(f"Failed: {error.message}")
+
+    def _add_links(self, read: Iterable[Fetched | Unchanged | Skipped]) -> None:
+        candidates = (link for outcome in read for link in outcome.links)
+        room = self.job.max_pages - (self.row.total_pages + self.add["total_pages"])
+        added = frontier.add(self.job, candidates, room=max(0, room), known=self.known)
+        self.hashes = added.hashes
+        self.add["total_pages"] += added.queued
+        self.add["skipped_pages"] += added.skipped
+        self.add["discovered_urls"] += added.queued + added.skipped
+        if added.over_limit and not self.job.truncated:
+            self.job.truncated = "max_pages"
+            self.job.save(update_fields=["truncated"])
+            self.lines.append(f"Page limit of {self.job.max_pages} reached: further links are left out.")
+
+    def _report(self, fetched: Sequence[Fetched]) -> None:
+        done = self.row.processed_pages + self.add["processed_pages"]
+        total = self.row.total_pages + self.add["total_pages"]
+        if fetched:
+            self.lines.append(f"Processed {done}/{total} pages")
+        self.row = tracker.update(
+            self.job.progress_id,
+            row=self.row,
+            status=Status.CRAWLING if Status(self.row.status) is not Status.PAUSED else None,
+            add=self.add,
+            set_={"current_url": fetched[-1].url.url} if fetched else None,
+            lines=self.lines,
+            growing=frontier.may_grow(self.job, self.scope.max_depth),
+        )
+        if done >= total:
+            self.row = finish(self.job, self.row)
+
+
+def finish(job: CrawlJob, row: Progress) -> Progress:
+    """End a crawl that has nothing outstanding: completed if a page was stored, failed with the reason if none was."""
+    stored = row.processed_pages - row.failed_pages
+    removed = remove_vanished(job) if stored > 0 else 0
+    if stored > 0:
+        tracker.update(job.progress_id, row=row, status=Status.FINALIZING)
+        return tracker.complete(job.progress_id, row=row, lines=[_summary(job, row, stored, removed)])
+    return tracker.fail(job.progress_id, _reason(job), row=row)
+
+
+def remove_vanished(job: CrawlJob) -> int:
+    """Pages that the site says are gone or elsewhere, now and at the crawl before: once could be a mishap."""
+    failed = Q(state=CrawlUrl.State.FAILED, http_status__in=GONE)
+    moved = Q(state=CrawlUrl.State.DONE, reason="redirected")
+    left = Q(state=CrawlUrl.State.SKIPPED, reason__in=LEFT_REASONS)
+    gone = CrawlUrl.objects.filter(failed | moved | left, job=job)
+    old = Document.objects.filter(item=job.item_id, generation__lt=job.generation - 1)
+    hashes = list(old.filter(url_hash__in=gone.values("url_hash")).values_list("url_hash", flat=True))
+    return remove_documents(job.item_id, hashes)
+
+
+def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:
+    parts = [f"Completed: {stored} pages, {row.chunks_stored} chunks, {row.word_count:,} words."]
+    if row.failed_pages:
+        parts.append(f"{row.failed_pages} pages failed; see the list of pages, retry them with retry-failed.")
+    if removed:
+        parts.append(f"{removed} pages are gone from the site and were removed.")
+    if job.truncated:
+        parts.append(f"Stopped at the page limit of {job.max_pages}.")
+    return " ".join(parts)
+
+
+def _reason(job: CrawlJob) -> ErrorBody:
+    """Why nothing was stored: the seed's own failure says it best."""
+    failed = CrawlUrl.objects.filter(job=job, state=CrawlUrl.State.FAILED).order_by("depth", "id").first()
+    if failed is not None:
+        return ErrorBody(code=failed.error_code, message=failed.error_message, hint=failed.error_hint)
+    if CrawlUrl.objects.filter(job=job, state=CrawlUrl.State.SKIPPED, reason="robots").exists():
+        return ErrorBody(
+            code="robots_forbidden",
+            message=f"The site's robots.txt does not allow crawling {job.url}.",
+            hint="Ask the site's owner, or crawl your own site with respect_robots=false.",
+        )
+    return ErrorBody(
+        code="empty_site",
+        message=f"{job.url} leads to no page within the scope of this crawl.",
+        hint="Check the address, the scope and the include and exclude patterns.",
+    )

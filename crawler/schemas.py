@@ -1,0 +1,131 @@
+"""Bodies of the crawl endpoints, as OpenAPI shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from ninja import Field, Schema
+from pydantic import StringConstraints
+
+from crawler.actions import CrawlRequest
+
+# PostgreSQL stores no NUL, and no address has one.
+NO_NUL = r"^[^\x00]*$"
+Glob = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_NUL)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class CrawlIn(Schema):
+    """What to crawl, and how far."""
+
+    url: str = Field("", description="Address to start from, http or https.", max_length=4_000)
+    knowledge_type: str = Field("technical", max_length=32)
+    tags: list[Tag] = Field(default_factory=list, max_length=50)
+    update_frequency: int = Field(7, ge=0, le=3_650, description="Days between refreshes; 0 for never.")
+    max_depth: int = Field(2, ge=1, le=5, description="Links away from the start.")
+    max_pages: int | None = Field(None, ge=1, le=1_000_000)
+    include: list[Glob] = Field(default_factory=list, max_length=50, description="Globs a path must match.")
+    exclude: list[Glob] = Field(default_factory=list, max_length=50, description="Globs a path must not match.")
+    scope: Literal["path", "host", "domain"] = "path"
+    extract_code_examples: bool = True
+    render: Literal["auto", "http", "browser"] = "auto"
+    respect_robots: bool = True
+
+    def request(self, *, idempotency_key: str | None, owner_id: int | None) -> CrawlRequest:
+        return CrawlRequest(
+            url=self.url,
+            knowledge_type=self.knowledge_type,
+            tags=tuple(self.tags),
+            update_frequency=self.update_frequency,
+            max_depth=self.max_depth,
+            max_pages=self.max_pages or 0,
+            include=tuple(self.include),
+            exclude=tuple(self.exclude),
+            scope=self.scope,
+            render=self.render,
+            respect_robots=self.respect_robots,
+            extract_code_examples=self.extract_code_examples,
+            idempotency_key=idempotency_key,
+            owner_id=owner_id,
+        )
+
+
+class CrawlStarted(Schema):
+    success: bool = True
+    progressId: str
+    sourceId: str
+    message: str
+    estimatedDuration: str
+
+
+class CrawlMoved(Schema):
+    success: bool = True
+    message: str
+    progressId: str
+
+
+class RefreshStarted(Schema):
+    progressId: str
+    message: str
+
+
+class UrlError(Schema):
+    code: str
+    message: str
+    hint: str
+
+
+class CrawlUrlOut(Schema):
+    """One URL of a crawl and what became of it."""
+
+    url: str
+    state: str
+    reason: str
+    depth: int
+    http_status: int | None
+    milliseconds: int | None
+    bytes: int | None
+    chunks: int
+    attempts: int
+    page_id: str | None
+    error: UrlError | None
+    fetched_at: datetime | None
+
+
+class CrawlUrlPage(Schema):
+    pages: list[CrawlUrlOut]
+    total: int
+    page: int
+    per_page: int
+    counts: dict[str, int]
+
+
+class PreviewPageOut(Schema):
+    """`verdict` is crawl or skip; `reason` is ok, or the word for why not."""
+
+    url: str
+    title: str
+    depth: int
+    verdict: Literal["crawl", "skip"]
+    reason: str
+
+
+class PreviewRobots(Schema):
+    status: int | None
+    allowed: bool
+    crawl_delay: float | None
+    sitemaps: list[str]
+
+
+class CrawlPreview(Schema):
+    """What a crawl would begin with. `counts` covers every URL found, `pages` the first thousand."""
+
+    kind: str
+    seed: str
+    scope: dict[str, Any]
+    pages: list[PreviewPageOut]
+    counts: dict[str, int]
+    robots: PreviewRobots
+    notes: list[str]
+    truncated: str

@@ -1,0 +1,371 @@
+"""One bounded slice of a crawl: claim, fetch, extract, record, until time or work runs out.
+
+Fetching is awaited on the process's event loop, several pages at once; extraction and the
+database stay on this thread. Everything the slice knows can be lost at any moment: the
+frontier is in the database, and what was leased is free again when the lease ends.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import queue
+import time
+import uuid
+from concurrent.futures import CancelledError, Future, wait
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from crawler import frontier
+from crawler.discovery import SEED_TYPES, Beginning, Limits, begin
+from crawler.engine import fetcher
+from crawler.errors import CrawlerError, FetchError, ForbiddenAddress, InvalidUrl
+from crawler.extract import extract, extract_text
+from crawler.fetcher import PAGE_TYPES, Page
+from crawler.frontier import Candidate
+from crawler.models import CrawlJob, CrawlUrl
+from crawler.record import TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged, record
+from crawler.robots import RobotsRules
+from crawler.scope import Scope
+from crawler.urls import origin_of, url_hash
+from knowledge.actions import knowledge_changed
+from knowledge.ingest import IncomingDocument, Validators, prepare_document, validators
+from progress import tracker
+from progress.errors import ProgressEnded, UnknownProgress
+from progress.loop import submit
+from progress.models import Progress
+from progress.status import Status
+
+logger = logging.getLogger(__name__)
+
+CLAIM_SIZE = 8
+BATCH_SIZE = 16
+ROBOTS_SECONDS = 30
+# How long a wait for pages may last before the slice looks whether the crawl was cancelled.
+LOOK_SECONDS = 0.5
+LIST_SECONDS = 1.0
+RETRY_WAIT_SECONDS = 3.0
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", ""})
+# Below this many queued pages one slice is enough; each further one takes another worker.
+PAGES_PER_SLICE = 16
+
+
+def run(job: CrawlJob) -> bool:
+    """Crawl for about SLICE_SECONDS. True when work remains for which another slice should be woken."""
+    current = Slice(job)
+    try:
+        return current.run()
+    except (ProgressEnded, UnknownProgress):
+        return False
+    finally:
+        current.close()
+
+
+class Slice:
+    def __init__(self, job: CrawlJob) -> None:
+        self.job = job
+        self.scope = Scope.from_json(job.scope)
+        self.owner = uuid.uuid4().hex
+        self.flying: dict[int, tuple[CrawlUrl, Future[Page]]] = {}
+        self.landed: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.known: set[str] = set()
+        self.rules: dict[str, RobotsRules] = {}
+        self.started = self.looked_at = self.renewed_at = time.monotonic()
+        self.next_fetch = self.told_at = 0.0
+
+    @property
+    def out_of_time(self) -> bool:
+        return time.monotonic() - self.started >= settings.SLICE_SECONDS
+
+    def run(self) -> bool:
+        if len(frontier.live_owners(self.job)) >= settings.CRAWL_SLICES_PER_JOB:
+            return False
+        self._begin()
+        while self._claim() or self.flying or self._await_retry():
+            outcomes = self._collect()
+            if outcomes:
+                self._record(outcomes)
+            self._look()
+        tracker.flush(self.job.progress_id)
+        return CrawlUrl.objects.filter(job=self.job).due(timezone.now()).exists()
+
+    def close(self) -> None:
+        """Stop what is in flight, and give the URLs back."""
+        for _, future in self.flying.values():
+            future.cancel()
+        frontier.release(self.job, self.owner)
+
+    def _begin(self) -> None:
+        self._advance(Status.STARTING, Status.ANALYZING, f"Reading robots.txt of {origin_of(self.job.url)}")
+        self.known = set(CrawlUrl.objects.filter(job=self.job).values_list("url_hash", flat=True)[:10_000])
+        self._rules_of(self.job.url)
+
+    # ---- robots.txt ----
+
+    def _rules_of(self, url: str) -> RobotsRules:
+        """The rules of the URL's origin: fetched once per crawl, stored with the job for all workers."""
+        origin = origin_of(url)
+        if origin in self.rules:
+            return self.rules[origin]
+        if origin not in self.job.robots:
+            self.job.refresh_from_db(fields=["robots"])
+        if origin in self.job.robots:
+            rules = RobotsRules.from_json(self.job.robots[origin])
+        else:
+            rules = self._read_rules(origin)
+            if not rules.unreachable:  # an answer holds for the crawl; no answer is asked for again
+                self.job.robots = {**self.job.robots, origin: rules.to_json()}
+                self.job.save(update_fields=["robots"])
+        self.rules[origin] = rules
+        return rules
+
+    def _read_rules(self, origin: str) -> RobotsRules:
+        asked = submit(fetcher().fetch_robots(origin))
+        try:
+            return asked.result(ROBOTS_SECONDS)
+        except (ForbiddenAddress, InvalidUrl):  # it leads to where we never go: there is none
+            return RobotsRules.from_response(404, b"")
+        except TimeoutError:
+            asked.cancel()
+            return RobotsRules.from_response(None, b"")
+
+    def _forbidden(self, url: str) -> bool:
+        return self.job.respect_robots and not self._rules_of(url).allows(url, settings.USER_AGENT)
+
+    def _delay(self) -> float:
+        """Crawl-delay of the seed's site in seconds; 0 when it asks for none."""
+        if not self.job.respect_robots:
+            return 0.0
+        return self._rules_of(self.job.url).crawl_delay(settings.USER_AGENT) or 0.0
+
+    # ---- fetching ----
+
+    def _claim(self) -> bool:
+        """Keep the fetcher busy. False when there is nothing (more) to claim."""
+        delay = self._delay()
+        free = (1 if delay else settings.CRAWL_CONCURRENCY) - len(self.flying)
+        if self.out_of_time or free < (1 if delay else min(CLAIM_SIZE // 2, settings.CRAWL_CONCURRENCY)):
+            return False
+        if delay and time.monotonic() < self.next_fetch:
+            return True
+        urls = frontier.claim(self.job, self.owner, min(free, CLAIM_SIZE))
+        known = validators(self.job.item_id, [url.url_hash for url in urls]) if self.job.generation > 1 else {}
+        refused: list[Outcome] = []
+        for url in urls:
+            refusal = self._refusal(url)
+            if refusal is None:
+                self._fetch(url, known.get(url.url_hash))
+            else:
+                refused.append(refusal)
+        if refused:
+            self._record(refused)
+        self.next_fetch = time.monotonic() + delay
+        return bool(urls)
+
+    def _await_retry(self) -> bool:
+        """A page that is due again in a moment is worth waiting for; a later one is left to the sweep."""
+        if self.out_of_time:
+            return False
+        queued = CrawlUrl.objects.filter(job=self.job, state=CrawlUrl.State.QUEUED)
+        soonest = queued.order_by("next_at").values_list("next_at", flat=True).first()
+        if soonest is None or (wait := (soonest - timezone.now()).total_seconds()) > RETRY_WAIT_SECONDS:
+            return False
+        self.next_fetch = time.monotonic() + max(0.05, wait)
+        return True
+
+    def _refusal(self, url: CrawlUrl) -> Outcome | None:
+        if url in frontier.poisoned([url]):
+            lost = FetchError(
+                frontier.WORKER_LOST,
+                f"{url.url} was given up after {frontier.MAX_ATTEMPTS} workers died or lost it.",
+                hint="The page may be too large or malformed; exclude it, or retry the failed pages.",
+            )
+            return Failed(url, lost)
+        # A site that does not answer at all: the seed's own failure says why better than its robots.txt.
+        unreachable = url.depth == 0 and self._rules_of(url.url).unreachable
+        if self._forbidden(url.url) and not unreachable:
+            return Skipped(url, "robots", f"Skipped: robots.txt does not allow {url.url}")
+        return None
+
+    def _fetch(self, url: CrawlUrl, known: Validators | None) -> None:
+        etag, last_modified = known or (None, None)
+        seed = url.depth == 0
+        accept = SEED_TYPES if seed else PAGE_TYPES
+        future = submit(fetcher().fetch(url.url, etag=etag, last_modified=last_modified, accept=accept, keep_body=seed))
+        self.flying[url.id] = (url, future)
+        future.add_done_callback(lambda _, landed=url.id: self.landed.put(landed))  # type: ignore[misc]
+
+    def _collect(self) -> list[Outcome]:
+        """Wait for a page, then take all that landed meanwhile."""
+        outcomes: list[Outcome] = []
+        try:
+            timeout = LOOK_SECONDS if self.flying else max(0.0, min(LOOK_SECONDS, self.next_fetch - time.monotonic()))
+            outcomes.append(self._outcome(self.landed.get(timeout=timeout)))
+            while len(outcomes) < BATCH_SIZE:
+                outcomes.append(self._outcome(self.landed.get_nowait()))
+        except queue.Empty:
+            pass
+        return outcomes
+
+    # ---- what became of a page ----
+
+    def _outcome(self, landed: int) -> Outcome:
+        url, future = self.flying.pop(landed)
+        try:
+            return self._read(url, future.result())
+        except (ProgressEnded, UnknownProgress):  # cancelled or paused while the site was being discovered
+            self.flying[landed] = (url, future)  # close() gives it back
+            raise
+        except CrawlerError as error:
+            return Failed(url, error)
+        except CancelledError:
+            return Failed(url, FetchError("cancelled", f"Fetching {url.url} was stopped.", retryable=True))
+        except Exception as error:  # a page that breaks the parser fails alone, and says so
+            logger.exception("reading %s", url.url)
+            return Failed(
+                url, FetchError("unreadable", f"{url.url} could not be read: {type(error).__name__}: {error}")
+            )
+
+    def _read(self, url: CrawlUrl, page: Page) -> Outcome:
+        if self.job.respect_robots and self._rules_of(url.url).unreachable:
+            raise robots_unreachable(url.url)
+        begun: Beginning | None = None
+        if url.depth == 0:
+            self._move_seed(page.final_url)
+            begun = self._discover(url, page)
+            if not begun.is_page:
+                line = f"{page.final_url} is read as a list of pages, and not stored itself"
+                return Skipped(url, begun.kind, line, self._candidates(url, begun.addresses))
+        if page.not_modified:
+            return Unchanged(url, page.milliseconds, self._candidates(url, begun.addresses if begun else ()))
+        if begun is None and page.final_url != url.url and not self.scope.verdict(page.final_url, url.depth).allowed:
+            return Skipped(url, "redirected_out", f"Skipped: {url.url} leads out of scope to {page.final_url}")
+        read = extract if page.content_type in HTML_TYPES else None
+        found = read(page.text, page.final_url) if read else extract_text(page.text, page.final_url, page.content_type)
+        if found.noindex and self.job.respect_robots:
+            return Skipped(url, "noindex", f"Skipped: {url.url} asks not to be indexed")
+        if not found.markdown.strip():
+            return Failed(url, FetchError("empty_page", f"{url.url} has no text.", hint="It may need a browser."))
+        document = prepare_document(
+            IncomingDocument(
+                url=page.final_url,
+                url_hash=url_hash(page.final_url),
+                title=found.title or page.final_url,
+                markdown=found.markdown,
+                headings=tuple((heading.level, heading.text, heading.anchor) for heading in found.headings),
+                content_type=page.content_type,
+                http_status=page.status,
+                etag=page.headers.get("etag", ""),
+                last_modified=page.headers.get("last-modified", ""),
+                description=found.description,
+                language=found.language,
+                fetched_at=timezone.now(),
+            )
+        )
+        links = () if found.nofollow and self.job.respect_robots else found.links
+        if begun is not None:
+            links = (*(links if begun.follow else ()), *begun.addresses)
+        return Fetched(
+            url, page.final_url, page.status, page.milliseconds, page.size, document, self._candidates(url, links)
+        )
+
+    def _discover(self, url: CrawlUrl, page: Page) -> Beginning:
+        """What the seed is and what its site names: the log tells it, the frontier gets it with the seed's links."""
+        rules = self._rules_of(page.final_url)
+        self._advance(Status.ANALYZING, Status.DISCOVERING, "Looking for sitemaps and llms.txt")
+        agent = settings.USER_AGENT if self.job.respect_robots else None
+        limits = Limits(urls=min(50_000, 2 * self.job.max_pages))
+        future = submit(begin(page, fetcher().fetch, rules, agent=agent, belongs=self._is_telling, limits=limits))
+        try:
+            while not wait([future], LOOK_SECONDS).done:
+                frontier.renew(self.owner, [url.id])
+                self._look()
+            begun = future.result()
+        finally:
+            future.cancel()
+        self.job.discovery = begun.to_json()
+        self.job.save(update_fields=["discovery"])
+        tracker.update(self.job.progress_id, lines=[*begun.lines, *begun.notes])
+        return begun
+
+    def _advance(self, before: Status, after: Status, line: str) -> None:
+        """Move on if the crawl still stands there. Read and moved under one lock: a pause in between must hold."""
+        with transaction.atomic():
+            row = tracker.lock(self.job.progress_id)
+            if row.status == Status.PAUSED:
+                raise ProgressEnded("The crawl is paused.")
+            if row.status == before:
+                tracker.update(row.id, row=row, status=after, lines=[line])
+
+    def _is_telling(self, link: str) -> bool:
+        verdict = self.scope.verdict(link, 1)
+        return verdict.allowed or verdict.reason in TELLING_REASONS
+
+    def _move_seed(self, final_url: str) -> None:
+        """The seed redirects (http to https, /docs to /docs/, / to /en/): the scope goes along."""
+        if final_url == self.scope.seed:
+            return
+        self.scope = dataclasses.replace(self.scope, seed=final_url)
+        self.job.scope = self.scope.to_json()
+        self.job.save(update_fields=["scope"])
+
+    def _candidates(self, url: CrawlUrl, links: tuple[str, ...]) -> list[Candidate]:
+        depth = url.depth + 1
+        candidates = []
+        for link in links:
+            if url_hash(link) in self.known:
+                continue
+            verdict = self.scope.verdict(link, depth)
+            if verdict.allowed:
+                candidates.append(Candidate(link, depth, "robots" if self._known_forbidden(link) else ""))
+            elif verdict.reason in TELLING_REASONS:
+                candidates.append(Candidate(link, depth, verdict.reason))
+        return candidates
+
+    def _known_forbidden(self, link: str) -> bool:
+        """By rules already read; a further origin's are read when its first page is claimed."""
+        return origin_of(link) in self.rules and self._forbidden(link)
+
+    # ---- the database ----
+
+    def _record(self, outcomes: list[Outcome]) -> None:
+        row = record(self.job, self.scope, outcomes, self.known)
+        self._tell_lists(row)
+        if row.ended:
+            raise ProgressEnded(f"The crawl is {row.status}.")
+        self._share(row)
+
+    def _tell_lists(self, row: Progress) -> None:
+        """Lists of sources show a crawl's counts as it goes, at most about once a second."""
+        if row.ended or time.monotonic() - self.told_at >= LIST_SECONDS:
+            self.told_at = time.monotonic()
+            knowledge_changed(self.job.item.source_id, "updated")
+
+    def _share(self, row: Progress) -> None:
+        """Ask another worker in when more is queued than this slice will get to."""
+        if row.total_pages - row.processed_pages - len(self.flying) > PAGES_PER_SLICE and not self._delay():
+            from crawler.tasks import wake_another
+
+            wake_another(self.job)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self.looked_at >= LOOK_SECONDS:
+            self.looked_at = now
+            row = Progress.objects.only("status").get(pk=self.job.progress_id)
+            if row.ended or row.status == Status.PAUSED:
+                raise ProgressEnded(f"The crawl is {row.status}.")
+        if self.flying and now - self.renewed_at >= settings.CRAWL_LEASE_SECONDS / 3:
+            self.renewed_at = now
+            frontier.renew(self.owner, self.flying)
+
+
+def robots_unreachable(url: str) -> FetchError:
+    return FetchError(
+        "robots_unreachable",
+        f"robots.txt of {origin_of(url)} cannot be read, and without it no page may be fetched (RFC 9309).",
+        hint="Try again later, or set respect_robots to false for a site of your own.",
+        retryable=True,
+    )

@@ -1,0 +1,131 @@
+"""The Celery shells of crawling. A message carries a job id; losing one loses nothing, sweep asks again."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import logging
+from datetime import timedelta
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_init
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from crawler import admission, frontier
+from crawler.models import CrawlJob, CrawlUrl
+from knowledge.models import KnowledgeItem
+from progress import tracker
+from progress.errors import ProgressEnded
+
+logger = logging.getLogger(__name__)
+
+# A job that waits in a long queue is not asked for again before this.
+WAKE_SECONDS = 10
+TRY_AGAIN_HOURS = 24
+
+
+@worker_init.connect
+def load_engine(**_: Any) -> None:
+    """In the worker's parent, before it forks: crawl4ai takes a second and 100 MB, paid once for all children."""
+    from crawler.fetcher import preload
+
+    importlib.import_module("crawler.slice")
+    preload(str(settings.DATA_DIR / "crawl4ai"))
+    # Pages make many small objects and few cycles: the default threshold would search them 50 times a page.
+    gc.set_threshold(50_000, 20, 20)
+    gc.freeze()
+
+
+@shared_task(ignore_result=True)
+def crawl_slice(job_id: int) -> None:
+    """Crawl for a bounded time, then hand on. Safe to run twice at once: leases keep the slices apart."""
+    from crawler import slice  # brings crawl4ai; only a worker that crawls pays for it
+
+    job = CrawlJob.objects.filter(pk=job_id).first()
+    if job is None:
+        return
+    try:
+        more = admission.admit(job) and slice.run(job)
+    except ProgressEnded:
+        more = False
+    if more:
+        wake(job)
+    else:  # it ended, or has to wait: others may have their turn
+        wake_next()
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    """Wake what has due URLs and nobody working on it; end what has nothing left; cut owed events."""
+    tracker.flush_stale()
+    wake_next()
+    active = CrawlJob.objects.active().exclude(progress__status__in=admission.NOT_RUNNING)
+    for job in active.select_related("progress"):
+        if not CrawlUrl.objects.filter(job=job).outstanding().exists():
+            end(job)
+        elif job.woken_at < timezone.now() - timedelta(seconds=WAKE_SECONDS) and needs_waking(job):
+            wake(job)
+
+
+@shared_task(ignore_result=True)
+def refresh_due() -> None:
+    """Crawl again what its `update_frequency` says is old."""
+    from crawler import actions
+    from crawler.errors import CrawlerError
+
+    now = timezone.now()
+    # A site that is down stays old: it is tried once a day, not at every turn.
+    tried = CrawlJob.objects.filter(created_at__gte=now - timedelta(hours=TRY_AGAIN_HOURS)).values("item")
+    for item in KnowledgeItem.objects.due_for_refresh(now).exclude(pk__in=tried):
+        try:
+            actions.refresh(item.source_id)
+        except CrawlerError as error:  # it runs already, or was uploaded and has no address
+            logger.info("not refreshed: %s: %s", item.source_id, error)
+
+
+def wake_next() -> None:
+    """Wake the waiting crawls that now have room, and tell the others their place."""
+    for job in admission.next_in_line():
+        if job.woken_at < timezone.now() - timedelta(seconds=1):
+            wake(job)
+    admission.tell_positions()
+
+
+def needs_waking(job: CrawlJob) -> bool:
+    due = CrawlUrl.objects.filter(job=job).due(timezone.now())
+    return not frontier.live_owners(job) and due.exists()
+
+
+def end(job: CrawlJob) -> None:
+    """A crawl whose last page was recorded ends in that transaction; this one is for what nobody foresaw."""
+    from crawler.record import finish
+
+    try:
+        with transaction.atomic():
+            row = tracker.lock(job.progress_id)
+            if not CrawlUrl.objects.filter(job=job).outstanding().exists():
+                finish(job, row)
+    except ProgressEnded:
+        pass
+
+
+def wake(job: CrawlJob) -> None:
+    """Ask a worker to take a slice. A broker that is away is no error here: the sweep asks again."""
+    CrawlJob.objects.filter(pk=job.pk).update(woken_at=timezone.now())
+    try:
+        crawl_slice.delay(job.pk)
+    except OperationalError as error:
+        logger.warning("broker is away, job %s waits for the sweep: %s", job.pk, error)
+
+
+def wake_another(job: CrawlJob) -> None:
+    """One more worker for a crawl with a long frontier; at most one request per second and job."""
+    if len(frontier.live_owners(job)) >= settings.CRAWL_SLICES_PER_JOB:
+        return
+    asked = CrawlJob.objects.filter(pk=job.pk, woken_at__lt=timezone.now() - timedelta(seconds=1))
+    if asked.update(woken_at=timezone.now()):
+        wake(job)

@@ -1,0 +1,346 @@
+"""One HTTP exchange through the guard: session, redirects, limits, and the network's errors as ours.
+
+Imports aiohttp, which takes a quarter of a second: only the fetcher imports this module, when it starts.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.abc import ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from crawler.errors import FetchError, InvalidUrl
+from crawler.guard import Guard
+from crawler.urls import canonical_url, host_and_port, origin_of
+
+if TYPE_CHECKING:
+    from crawler.fetcher import FetchSettings
+
+CHUNK_BYTES = 64 * 1024
+MAX_RETRY_AFTER_SECONDS = 3_600.0
+CODINGS = "gzip, deflate, br"
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+RETRYABLE_STATUS = frozenset({408, 421, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524})
+CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask for. `accept` lists media types, "text/*" and "*/*" among them; `cut` keeps the first `max_bytes`
+    of a longer body instead of refusing it."""
+
+    headers: Mapping[str, str]
+    accept: tuple[str, ...]
+    max_bytes: int
+    max_redirects: int
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The last answer of the exchange; `url` is the address it came from, with its tracking parameters."""
+
+    url: str
+    status: int
+    headers: dict[str, str]
+    content_type: str
+    charset: str | None
+    body: bytes
+    redirects: int
+
+
+class GuardedResolver(ThreadedResolver):
+    """Looks a host up and refuses it when any of its addresses is forbidden."""
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__()
+        self._guard = guard
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+        answers = await super().resolve(host, port, family)
+        for answer in answers:
+            self._guard.check_sockaddr(host, (answer["host"], answer["port"]))
+        return answers
+
+
+def open_session(settings: "FetchSettings", guard: Guard) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        limit=0,  # the fetcher limits what is in flight; waiting here would count as connect time
+        use_dns_cache=False,
+        resolver=GuardedResolver(guard),
+        socket_factory=guard.socket_factory,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        raise_for_status=False,
+        skip_auto_headers=("User-Agent", "Accept-Encoding"),
+        timeout=aiohttp.ClientTimeout(
+            total=None,
+            connect=settings.connect_timeout,
+            sock_connect=settings.connect_timeout,
+            sock_read=settings.headers_timeout,
+        ),
+    )
+
+
+async def exchange(
+    session: aiohttp.ClientSession, guard: Guard, settings: "FetchSettings", url: str, request: Request
+) -> Reply:
+    """Ask for `url`, follow its redirects one by one through the guard, and read the answer within the limits."""
+    with _named_errors(url, settings):
+        async with asyncio.timeout(settings.total_timeout):
+            return await _follow(session, guard, settings, url, request)
+
+
+async def _follow(
+    session: aiohttp.ClientSession, guard: Guard, settings: "FetchSettings", url: str, request: Request
+) -> Reply:
+    visited = [url]
+    headers = dict(request.headers)
+    while True:
+        async with _hop(session, guard, settings, visited[-1], headers) as response:
+            if response.status not in REDIRECTS or "Location" not in response.headers:
+                return await _read(response, visited, request, settings)
+            target = _redirect_target(response.headers["Location"], visited, request.max_redirects)
+        if origin_of(target) != origin_of(visited[-1]):
+            headers = {name: value for name, value in headers.items() if name.lower() not in CREDENTIALS}
+        visited.append(target)
+
+
+@asynccontextmanager
+async def _hop(
+    session: aiohttp.ClientSession, guard: Guard, settings: "FetchSettings", url: str, headers: Mapping[str, str]
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """One request, up to the headers of its answer."""
+    guard.check_url(url)
+    host, _ = host_and_port(url)
+    with guard.dialling(host):
+        async with asyncio.timeout(settings.headers_timeout):
+            # encoded=True: the URL is canonical, and yarl must not spell it differently from what was checked.
+            response = await session.get(URL(url, encoded=True), headers=headers, allow_redirects=False)
+    try:
+        yield response
+    finally:
+        # Drops the connection when the body was not read to its end; reading on would be the server's choice.
+        response.release() if response.content.at_eof() else response.close()
+
+
+def _redirect_target(location: str, visited: list[str], limit: int) -> str:
+    here = visited[-1]
+    try:
+        target = canonical_url(location, base=here, keep_tracking=True)
+    except InvalidUrl as error:
+        raise FetchError("bad_redirect", f"{here} redirects to an address that cannot be crawled: {error}") from error
+    if target in visited:
+        raise FetchError("too_many_redirects", f"{here} redirects back to {target}, in a circle.", hint=_MOVED)
+    if len(visited) > limit:
+        raise FetchError("too_many_redirects", f"{visited[0]} redirects more than {limit} times.", hint=_MOVED)
+    return target
+
+
+_MOVED = "Open the address in a browser and crawl the page where it ends."
+
+
+async def _read(
+    response: aiohttp.ClientResponse, visited: list[str], request: Request, settings: "FetchSettings"
+) -> Reply:
+    headers = _lower_headers(response)
+    media_type, charset = _media_type(headers.get("content-type", ""))
+    if response.status != 304:
+        _check_status(visited[-1], response.status, headers)
+        _check_type(visited[-1], media_type, request.accept)
+        _check_coding(visited[-1], headers.get("content-encoding", ""))
+    body = b"" if response.status == 304 else await _read_body(response, visited[-1], request, settings)
+    return Reply(visited[-1], response.status, headers, media_type, charset, body, len(visited) - 1)
+
+
+async def _read_body(response: aiohttp.ClientResponse, url: str, request: Request, settings: "FetchSettings") -> bytes:
+    """The decoded body, as far as the limit. Chunks stay small even for a compression bomb."""
+    _check_announced_size(url, response, request)
+    body = bytearray()
+    started = time.monotonic()
+    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+        body += chunk
+        if len(body) > request.max_bytes:
+            if not request.cut:
+                raise _too_large(url, request.max_bytes)
+            return bytes(body[: request.max_bytes])
+        elapsed = time.monotonic() - started
+        if elapsed > settings.slow_grace and len(body) < settings.min_bytes_per_second * elapsed:
+            raise FetchError(
+                "too_slow",
+                f"{url} sends {len(body) / elapsed:.0f} bytes per second; that is too slow to wait for.",
+                hint="Try again later.",
+                retryable=True,
+                status=response.status,
+            )
+    return bytes(body)
+
+
+def _check_announced_size(url: str, response: aiohttp.ClientResponse, request: Request) -> None:
+    announced = response.content_length
+    compressed = "Content-Encoding" in response.headers
+    if announced is not None and announced > request.max_bytes and not compressed and not request.cut:
+        raise _too_large(url, request.max_bytes)
+
+
+def _too_large(url: str, limit: int) -> FetchError:
+    return FetchError(
+        "too_large",
+        f"{url} is larger than {limit / 2**20:.1f} MiB.",
+        hint="Exclude it, or raise the limit for one page.",
+    )
+
+
+def _check_status(url: str, status: int, headers: Mapping[str, str]) -> None:
+    if 200 <= status < 300:
+        return
+    raise FetchError(
+        "http_status",
+        f"{url} answered with HTTP status {status}.",
+        hint=_STATUS_HINTS.get(status, ""),
+        retryable=status in RETRYABLE_STATUS,
+        status=status,
+        retry_after=parse_retry_after(headers.get("retry-after"), now=datetime.now(UTC)),
+    )
+
+
+_STATUS_HINTS = {
+    401: "The site asks for a login.",
+    403: "The site refuses our crawler.",
+    404: "The page does not exist; check the address.",
+    410: "The page was removed for good.",
+    429: "The site asks us to slow down.",
+    503: "The site is overloaded or in maintenance.",
+}
+
+
+def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
+    """Seconds to wait, between 0 and an hour, from either form of the header; None when it says nothing usable."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdecimal():
+        seconds = float(text[:9])
+    else:
+        try:
+            moment = parsedate_to_datetime(text)
+        except (ValueError, IndexError):
+            return None
+        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _check_type(url: str, media_type: str, accept: tuple[str, ...]) -> None:
+    if not media_type or any(_covers_type(pattern, media_type) for pattern in accept):
+        return
+    if media_type in ("application/octet-stream", "binary/octet-stream") and url.endswith((".md", ".markdown", ".txt")):
+        return  # what a file server says of an extension it does not know
+    raise FetchError(
+        "unsupported_type",
+        f"{url} is of type {media_type}, which is not a text page.",
+        hint="Only HTML, Markdown and plain text are read.",
+    )
+
+
+def _covers_type(pattern: str, media_type: str) -> bool:
+    return pattern in ("*/*", media_type) or (pattern.endswith("/*") and media_type.startswith(pattern[:-1]))
+
+
+def _check_coding(url: str, coding: str) -> None:
+    if coding.strip().lower() not in ("", "identity", "gzip", "x-gzip", "deflate", "br"):
+        raise FetchError("decode_failed", f"{url} came in an encoding that was not asked for: {coding[:100]}.")
+
+
+def _lower_headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    lowered: dict[str, str] = {}
+    for name, value in response.headers.items():
+        key = name.lower()
+        lowered[key] = f"{lowered[key]}, {value}" if key in lowered else value
+    return lowered
+
+
+def _media_type(header: str) -> tuple[str, str | None]:
+    media_type, _, parameters = header.partition(";")
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return media_type.strip().lower(), value.strip()
+    return media_type.strip().lower(), None
+
+
+@contextmanager
+def _named_errors(url: str, settings: "FetchSettings") -> Iterator[None]:
+    """Whatever the network layers raise leaves as a FetchError; our own errors pass."""
+    try:
+        yield
+    except (aiohttp.ClientConnectorDNSError, UnicodeError) as error:
+        raise _dns_failed(url, error) from error
+    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError) as error:
+        raise _tls_failed(url, error) from error
+    except TimeoutError as error:  # aiohttp's timeouts are TimeoutErrors too
+        raise _timed_out(url, settings) from error
+    except (aiohttp.ClientPayloadError, aiohttp.ContentTypeError) as error:
+        raise _broken_body(url, error) from error
+    except (aiohttp.ClientConnectorError, aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, OSError) as error:
+        raise _connect_failed(url, error) from error
+    except (aiohttp.ClientError, ValueError) as error:
+        raise _protocol_error(url, error) from error
+
+
+def _dns_failed(url: str, error: Exception) -> FetchError:
+    host, _ = host_and_port(url)
+    hint = "Check the spelling of the host, and that this machine can resolve names."
+    return FetchError("dns_failed", f"The name {host} could not be looked up.", hint=hint, retryable=True)
+
+
+def _tls_failed(url: str, error: Exception) -> FetchError:
+    hint = "The site's certificate is not trusted, has expired or belongs to another host."
+    return FetchError("tls_failed", f"No secure connection to {origin_of(url)}: {_reason(error)}.", hint=hint)
+
+
+def _timed_out(url: str, settings: "FetchSettings") -> FetchError:
+    return FetchError(
+        "timeout",
+        f"{url} did not answer in time.",
+        hint=f"Limits: {settings.connect_timeout:g} s to connect, {settings.headers_timeout:g} s for an answer to "
+        f"begin or go on, {settings.total_timeout:g} s in all.",
+        retryable=True,
+    )
+
+
+def _broken_body(url: str, error: Exception) -> FetchError:
+    if _is_about_coding(error):
+        return FetchError("decode_failed", f"The compressed content of {url} is damaged.", retryable=True)
+    return FetchError("connect_failed", f"The connection broke off while {url} was being read.", retryable=True)
+
+
+def _connect_failed(url: str, error: Exception) -> FetchError:
+    hint = "Check that the site is up and the port is right."
+    message = f"No connection to {origin_of(url)}: {_reason(error)}."
+    return FetchError("connect_failed", message, hint=hint, retryable=True)
+
+
+def _is_about_coding(error: Exception) -> bool:
+    return "can not decode content-encoding" in str(error).lower()
+
+
+def _protocol_error(url: str, error: Exception) -> FetchError:
+    if _is_about_coding(error):
+        return FetchError("decode_failed", f"{url} came in an encoding that was not asked for.")
+    return FetchError("protocol_error", f"{origin_of(url)} did not answer in correct HTTP: {_reason(error)}.")
+
+
+def _reason(error: BaseException) -> str:
+    inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    text = getattr(inner, "strerror", None) or getattr(inner, "message", None) or str(inner) or type(inner).__name__
+    return str(text).split("\n")[0].rstrip(".")[:200]

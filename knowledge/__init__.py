@@ -1,0 +1,1 @@
+"""What was learned: items, documents, chunks, and finding them again."""

@@ -1,0 +1,189 @@
+"""The only ways a source changes, for REST, MCP, crawls, commands and the admin. Each ends with news on commit."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypedDict
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from knowledge.errors import BadChange, UnknownSource
+from knowledge.ingest.store import ROWS_PER_STATEMENT, remove_chunks
+from knowledge.models import Chunk, Document, KnowledgeItem
+from progress import tracker
+from progress.errors import ProgressEnded
+from progress.groups import KNOWLEDGE_TOPIC
+from progress.models import Progress
+from progress.publish import publish_on_commit
+from progress.wire import encode, storable
+
+Change = Literal["created", "updated", "deleted"]
+MAX_TAGS = 50
+TAG_CHARS = 100
+SOURCE_ID_CHARS = 64
+
+
+class ItemChanges(TypedDict, total=False):
+    title: str
+    description: str
+    knowledge_type: str
+    tags: Sequence[str]
+    status: str
+    update_frequency: int
+    group_name: str
+
+
+def knowledge_changed(source_id: str, change: Change) -> None:
+    """News for the lists of sources that are open somewhere; they read the rows again."""
+    news = {"type": "knowledge_changed", "source_id": source_id, "change": change}
+    publish_on_commit(KNOWLEDGE_TOPIC, encode(news))
+
+
+def get_or_create_item(
+    *,
+    source_id: str,
+    url: str,
+    title: str = "",
+    source_type: str = "url",
+    knowledge_type: str = "technical",
+    tags: Iterable[str] = (),
+    description: str = "",
+    update_frequency: int = 7,
+    group_name: str = "",
+) -> KnowledgeItem:
+    """An existing source is returned as it is."""
+    with transaction.atomic():
+        found = KnowledgeItem.objects.filter(source_id=source_id).first()
+        if found is not None:
+            return found
+        item = KnowledgeItem(
+            source_id=source_id,
+            url=storable(url),
+            title=_title(title or url),
+            source_type=source_type,
+            knowledge_type=knowledge_type,
+            tags=_tags(tags),
+            description=storable(description),
+            update_frequency=update_frequency,
+            group_name=storable(group_name),
+        )
+        _check(item)
+        item, created = KnowledgeItem.objects.get_or_create(source_id=source_id, defaults=_values(item))
+        if created:
+            knowledge_changed(source_id, "created")
+    return item
+
+
+def update_item(source_id: str, changes: ItemChanges) -> KnowledgeItem:
+    """Raises UnknownSource, and BadChange that names the field."""
+    with transaction.atomic():
+        item = _locked(source_id)
+        for field, value in changes.items():
+            setattr(item, field, _clean(field, value))
+        item.updated_at = timezone.now()
+        _check(item)
+        item.save(update_fields=[*changes, "updated_at"])
+        knowledge_changed(source_id, "updated")
+    return item
+
+
+def name_item(item_id: int, title: str) -> None:
+    """A source that is still called by its URL takes the title of its start page."""
+    unnamed = KnowledgeItem.objects.filter(pk=item_id, title=F("url"))
+    if _title(title) and unnamed.update(title=_title(title), updated_at=timezone.now()):
+        knowledge_changed(KnowledgeItem.objects.values_list("source_id", flat=True).get(pk=item_id), "updated")
+
+
+def delete_item(source_id: str) -> None:
+    """Hidden at once, purged in the background. The id is free for a new crawl from now on."""
+    with transaction.atomic():
+        _end_operations(storable(source_id))
+        item = _locked(source_id)
+        item.deleted_at = timezone.now()
+        suffix = f"~{item.pk}"
+        item.source_id = source_id[: SOURCE_ID_CHARS - len(suffix)] + suffix
+        item.save(update_fields=["deleted_at", "source_id"])
+        knowledge_changed(source_id, "deleted")
+        transaction.on_commit(_start_purge, robust=True)
+
+
+def _end_operations(source_id: str) -> None:
+    """What runs for a source ends with it. Progress is locked before the item, as every writer of pages does."""
+    running = Progress.objects.active().filter(source_id=source_id).order_by("pk")
+    for progress_id in running.values_list("pk", flat=True):
+        with contextlib.suppress(ProgressEnded):
+            tracker.cancel(progress_id, lines=["Cancelled: the source was deleted."])
+
+
+def purge_batch() -> bool:
+    """Remove some rows of one hidden source, in a transaction short enough for crawls to go on. False: none is left."""
+    with transaction.atomic():
+        item = KnowledgeItem.objects.filter(deleted_at__isnull=False).order_by("pk").select_for_update().first()
+        if item is None:
+            return False
+        chunks = Chunk.objects.filter(item=item).values_list("pk", flat=True)[:ROWS_PER_STATEMENT]
+        if pks := list(chunks):
+            remove_chunks(pks)
+            return True
+        # Aliases point to their originals, so they go first.
+        of_item = Document.objects.filter(item=item)
+        documents = of_item.filter(alias_of__isnull=False) if of_item.exclude(alias_of=None).exists() else of_item
+        if pks := list(documents.values_list("pk", flat=True)[:ROWS_PER_STATEMENT]):
+            Document.objects.filter(pk__in=pks).delete()
+            return True
+        item.delete()
+    return True
+
+
+def _start_purge() -> None:
+    from knowledge.tasks import purge
+
+    purge.delay()
+
+
+def _locked(source_id: str) -> KnowledgeItem:
+    visible = KnowledgeItem.objects.visible()
+    item: KnowledgeItem | None = visible.select_for_update(no_key=True).filter(source_id=storable(source_id)).first()
+    if item is None:
+        raise UnknownSource.of(source_id)
+    return item
+
+
+def _check(item: KnowledgeItem) -> None:
+    """The model's own rules; the first fault names its field."""
+    try:
+        item.clean_fields()
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise BadChange(f"{field}: {messages[0]}", field=field) from None
+
+
+def _values(item: KnowledgeItem) -> dict[str, Any]:
+    names = ("url", "title", "source_type", "knowledge_type", "tags", "description", "update_frequency", "group_name")
+    return {name: getattr(item, name) for name in names}
+
+
+def _clean(field: str, value: Any) -> Any:
+    if field == "tags":
+        return _tags(value)
+    if field == "title":
+        return _title(value)
+    return storable(value) if isinstance(value, str) else value
+
+
+def _title(title: str) -> str:
+    return storable(title).strip()[:500]
+
+
+def _tags(tags: Iterable[str]) -> list[str]:
+    """Trimmed, each once, in the order given."""
+    cleaned = list(dict.fromkeys(tag for tag in (storable(tag).strip() for tag in tags) if tag))
+    if len(cleaned) > MAX_TAGS:
+        raise BadChange(f"There are {len(cleaned)} tags: expected at most {MAX_TAGS}.", field="tags")
+    if any(len(tag) > TAG_CHARS for tag in cleaned):
+        raise BadChange(f"A tag is longer than {TAG_CHARS} characters.", field="tags")
+    return cleaned

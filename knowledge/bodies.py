@@ -1,0 +1,122 @@
+"""Rows and hits as the JSON of the knowledge endpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from knowledge.listing import item_body, item_metadata
+from knowledge.models import Chunk, Document, KnowledgeItem
+from knowledge.search import SearchHit
+
+
+def summary_body(item: KnowledgeItem) -> dict[str, Any]:
+    return {
+        **item_body(item),
+        "status": item.status,
+        "document_count": item.document_count,
+        "code_examples_count": item.code_example_count,
+        "knowledge_type": item.knowledge_type,
+        "source_type": item.source_type,
+    }
+
+
+def source_body(item: KnowledgeItem) -> dict[str, Any]:
+    return {
+        "source_id": item.source_id,
+        "title": item.title,
+        "url": item.url,
+        "summary": item.description,
+        "metadata": item_metadata(item),
+        "total_words": item.word_count,
+        "update_frequency": item.update_frequency,
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+    }
+
+
+def chunk_body(chunk: Chunk, item: KnowledgeItem) -> dict[str, Any]:
+    return {
+        "id": str(chunk.pk),
+        "source_id": item.source_id,
+        "content": chunk.content,
+        "metadata": {
+            "page_id": str(chunk.document_id),
+            "chunk_index": chunk.ordinal,
+            "heading_path": chunk.heading_path,
+            "anchor": chunk.anchor,
+            "char_count": chunk.char_count,
+        },
+        "url": chunk.url,
+        "title": chunk.document.title,
+        "section": chunk.heading_path,
+        "source_type": item.source_type,
+        "knowledge_type": item.knowledge_type,
+    }
+
+
+def page_summary_body(page: Document, order: int) -> dict[str, Any]:
+    return {
+        "id": str(page.pk),
+        "url": page.url,
+        "section_title": page.title,
+        "section_order": order,
+        "word_count": page.word_count,
+        "char_count": page.char_count,
+        "chunk_count": page.chunk_count,
+    }
+
+
+def page_body(page: Document) -> dict[str, Any]:
+    """An alias is shown with the text of its original, under the URL that was asked for."""
+    text = page.alias_of or page
+    return {
+        "id": str(page.pk),
+        "source_id": page.item.source_id,
+        "url": page.url,
+        "title": text.title,
+        "full_content": text.markdown,
+        "section_title": text.title,
+        "word_count": text.word_count,
+        "char_count": text.char_count,
+        "chunk_count": text.chunk_count,
+        "metadata": page,
+        "created_at": page.first_seen_at,
+        "updated_at": page.changed_at,
+    }
+
+
+def chunk_hit_body(hit: SearchHit) -> dict[str, Any]:
+    return {
+        "id": str(hit.chunk_id),
+        "content": hit.content,
+        "url": hit.url,
+        "title": hit.title,
+        "heading_path": hit.heading_path,
+        "metadata": {
+            "source_id": hit.source_id,
+            "page_id": str(hit.document_id),
+            "page_url": hit.page_url,
+            "chunk_index": hit.ordinal,
+            "anchor": hit.anchor,
+            "knowledge_type": hit.knowledge_type,
+            "tags": list(hit.tags),
+            "snippet": hit.snippet.text,
+            "highlights": list(hit.snippet.highlights),
+        },
+        "similarity_score": hit.score,
+        "scores": hit.scores._asdict(),
+    }
+
+
+def page_hit_body(hit: SearchHit) -> dict[str, Any]:
+    return {
+        **chunk_hit_body(hit),
+        "id": str(hit.document_id),
+        "page_id": str(hit.document_id),
+        "section_title": hit.title,
+        "word_count": hit.page_word_count,
+        "chunk_matches": hit.chunk_matches,
+        "aggregate_similarity": hit.score,
+        "average_similarity": hit.average_score,
+        "source_id": hit.source_id,
+    }

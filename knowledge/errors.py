@@ -1,0 +1,49 @@
+"""Everything that can go wrong with knowledge, as one tree.
+
+KnowledgeError
+├── UnknownSource    404  no source has this id
+├── UnknownPage      404  no page has this id or URL
+├── BadQuery         422  the question cannot be searched for
+└── BadChange        422  a source cannot take this value
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class KnowledgeError(Exception):
+    """Carries a machine `code`, a sentence for people, the next step, and the input at fault if there is one."""
+
+    http_status: ClassVar[int] = 422
+    code: str = "knowledge_error"
+
+    def __init__(self, message: str, *, code: str = "", hint: str = "", field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.hint = hint
+        self.field = field
+
+
+class UnknownSource(KnowledgeError):
+    http_status = 404
+    code = "source_unknown"
+
+    @classmethod
+    def of(cls, source_id: str, *, field: str = "source_id") -> UnknownSource:
+        hint = "GET /api/knowledge-items/sources lists the sources."
+        return cls(f"No source has the id {source_id[:80]!r}.", hint=hint, field=field)
+
+
+class UnknownPage(KnowledgeError):
+    http_status = 404
+    code = "page_unknown"
+
+
+class BadQuery(KnowledgeError):
+    code = "query_bad"
+
+
+class BadChange(KnowledgeError):
+    code = "change_bad"

@@ -1,0 +1,207 @@
+"""What was learned: sources (KnowledgeItem), their pages (Document) and the passages that are searched (Chunk)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
+
+from django.core.validators import MinLengthValidator
+from django.db import models
+from django.db.models.lookups import Lookup
+from django.utils import timezone
+
+DIGEST_CHARS = 32
+# A century: a larger number means never, and would overflow a date.
+MAX_FREQUENCY_DAYS = 36_500
+
+
+class TagsField(models.JSONField):
+    """A JSON list of words, with the lookup `tags__has_tag`."""
+
+
+@TagsField.register_lookup
+class HasTag(Lookup):
+    """JSONField's own `contains` does not exist on SQLite."""
+
+    lookup_name = "has_tag"
+    prepare_rhs = False
+
+    def get_db_prep_lookup(self, value: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return "%s", (value,)
+
+    def as_sqlite(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        column, column_params = self.process_lhs(compiler, connection)
+        value, value_params = self.process_rhs(compiler, connection)
+        sql = f"EXISTS (SELECT 1 FROM json_each({column}) WHERE json_each.value = {value})"  # noqa: S608 (both are placeholders or column names)
+        return sql, [*column_params, *value_params]
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        column, column_params = self.process_lhs(compiler, connection)
+        value, value_params = self.process_rhs(compiler, connection)
+        return f"{column} @> jsonb_build_array({value}::text)", [*column_params, *value_params]
+
+
+class KnowledgeItemQuerySet(models.QuerySet["KnowledgeItem"]):
+    def visible(self) -> Self:
+        """Hidden sources only wait for the purge."""
+        return self.filter(deleted_at__isnull=True)
+
+    def tagged(self, tags: Iterable[str]) -> Self:
+        """The sources that carry every one of these tags."""
+        matching = self
+        for tag in tags:
+            matching = matching.filter(tags__has_tag=tag)
+        return matching
+
+    def mentioning(self, text: str) -> Self:
+        in_title = models.Q(title__icontains=text) | models.Q(url__icontains=text)
+        return self.filter(in_title | models.Q(description__icontains=text) | models.Q(source_id=text))
+
+    def due_for_refresh(self, now: datetime) -> Self:
+        """Sources whose pages are older than their `update_frequency`; 0 days means never."""
+        crawled = self.visible().filter(source_type="url", update_frequency__range=(1, MAX_FREQUENCY_DAYS))
+        # One condition per frequency in use: SQLite cannot multiply a column with a duration.
+        old = models.Q(pk__in=[])
+        for days in crawled.order_by().values_list("update_frequency", flat=True).distinct():
+            old |= models.Q(update_frequency=days, fetched_at__lte=now - timedelta(days=days))
+        return crawled.filter(old)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-updated_at", "-pk")
+
+
+class KnowledgeItem(models.Model):
+    """A source. The four counts hold the sums of its rows, kept in the transaction that writes the rows."""
+
+    class SourceType(models.TextChoices):
+        URL = "url"
+        FILE = "file"
+
+    class KnowledgeType(models.TextChoices):
+        TECHNICAL = "technical"
+        BUSINESS = "business"
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        PROCESSING = "processing"
+        ERROR = "error"
+
+    source_id = models.CharField(max_length=64, unique=True, validators=[MinLengthValidator(16)])
+    title = models.CharField(max_length=500)
+    url = models.TextField()
+    source_type = models.CharField(max_length=8, choices=SourceType.choices, default=SourceType.URL)
+    knowledge_type = models.CharField(max_length=16, choices=KnowledgeType.choices, default=KnowledgeType.TECHNICAL)
+    tags = TagsField(default=list, blank=True)
+    description = models.TextField(blank=True)
+    update_frequency = models.PositiveIntegerField(default=7, help_text="Days between refreshes.")
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
+    group_name = models.CharField(max_length=200, blank=True)
+
+    document_count = models.PositiveIntegerField(default=0)
+    chunk_count = models.PositiveIntegerField(default=0)
+    word_count = models.PositiveBigIntegerField(default=0)
+    code_example_count = models.PositiveIntegerField(default=0)
+
+    fetched_at = models.DateTimeField(null=True, blank=True, help_text="When a page was last fetched.")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now, db_index=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, db_index=True)
+
+    objects: ClassVar[models.Manager[KnowledgeItem]] = KnowledgeItemQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-updated_at", "-id")
+
+    def __str__(self) -> str:
+        return self.title or self.source_id
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    def visible(self) -> Self:
+        return self.filter(item__deleted_at__isnull=True)
+
+    def pages(self) -> Self:
+        """One row per content: aliases left out."""
+        return self.filter(alias_of__isnull=True)
+
+    def without_text(self) -> Self:
+        """A page may hold megabytes; a list of pages needs none of them."""
+        return self.defer("markdown")
+
+
+class Document(models.Model):
+    """A page or file. An alias is the same content under a second URL of the source: it holds no text and no chunks."""
+
+    item = models.ForeignKey(KnowledgeItem, on_delete=models.CASCADE, related_name="documents", db_index=False)
+    url = models.TextField()
+    # The first 32 hex characters of the SHA-256 of the canonical URL.
+    url_hash = models.CharField(max_length=DIGEST_CHARS, db_index=True)
+    alias_of = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="aliases")
+    content_hash = models.CharField(max_length=DIGEST_CHARS)
+    generation = models.PositiveIntegerField(default=0)
+    word_count = models.PositiveIntegerField(default=0)
+    char_count = models.PositiveIntegerField(default=0)
+    chunk_count = models.PositiveIntegerField(default=0)
+    http_status = models.PositiveSmallIntegerField(default=200)
+    fetched_at = models.DateTimeField()
+    first_seen_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+    title = models.TextField(blank=True)
+    description = models.TextField(blank=True)
+    content_type = models.CharField(max_length=128, default="text/html")
+    language = models.CharField(max_length=35, blank=True)
+    etag = models.TextField(blank=True)
+    last_modified = models.TextField(blank=True)
+    markdown = models.TextField(blank=True)
+
+    objects: ClassVar[models.Manager[Document]] = DocumentQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["item", "url_hash"], name="document_item_url"),)
+        indexes = (
+            models.Index(fields=["item", "content_hash"], name="document_item_content"),
+            models.Index(fields=["item", "id"], name="document_item_id"),
+        )
+
+    def __str__(self) -> str:
+        return self.title or self.url
+
+
+class ChunkQuerySet(models.QuerySet["Chunk"]):
+    def visible(self) -> Self:
+        return self.filter(item__deleted_at__isnull=True)
+
+    def in_reading_order(self) -> Self:
+        return self.order_by("item", "document", "ordinal")
+
+
+class Chunk(models.Model):
+    """A passage of a page, under its headings. The keyword index holds one row per chunk under the same id.
+
+    `content` stands last: SQLite then reads the other columns without touching its overflow pages.
+    """
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="chunks", db_index=False)
+    item = models.ForeignKey(KnowledgeItem, on_delete=models.CASCADE, related_name="chunks", db_index=False)
+    # Negative only inside the transaction that puts a page's chunks into a new order.
+    ordinal = models.IntegerField()
+    content_hash = models.CharField(max_length=DIGEST_CHARS)
+    char_count = models.PositiveIntegerField()
+    heading_path = models.TextField(blank=True)
+    anchor = models.TextField(blank=True)
+    content = models.TextField()
+
+    objects: ClassVar[models.Manager[Chunk]] = ChunkQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["document", "ordinal"], name="chunk_document_ordinal"),)
+        indexes = (models.Index(fields=["item", "document", "ordinal"], name="chunk_reading_order"),)
+
+    def __str__(self) -> str:
+        return f"{self.heading_path or self.content[:60]} #{self.ordinal}"
+
+    @property
+    def url(self) -> str:
+        """The page's URL, down to the heading when it has an anchor."""
+        return f"{self.document.url}#{self.anchor}" if self.anchor else self.document.url

@@ -1,0 +1,258 @@
+"""Bodies of the knowledge endpoints, as OpenAPI shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from ninja import Field, Schema
+from pydantic import StringConstraints
+
+from knowledge.search import MAX_MATCHES, Mode, ReturnMode
+
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+KnowledgeType = Literal["technical", "business"]
+SourceType = Literal["url", "file"]
+ItemStatus = Literal["active", "processing", "error"]
+
+
+class ItemMetadata(Schema):
+    knowledge_type: str
+    tags: list[str]
+    source_type: str
+    status: str
+    description: str
+    document_count: int
+    chunks_count: int
+    word_count: int
+    code_examples_count: int
+    estimated_pages: float
+    pages_tooltip: str
+    last_scraped: datetime | None
+    update_frequency: int
+    original_url: str
+    group_name: str
+
+
+class Item(Schema):
+    id: str
+    title: str
+    url: str
+    source_id: str
+    metadata: ItemMetadata
+    created_at: datetime
+    updated_at: datetime
+
+
+class ItemList(Schema):
+    items: list[Item]
+    total: int
+    page: int
+    per_page: int
+    pages: int
+
+
+class ItemSummary(Schema):
+    source_id: str
+    title: str
+    url: str
+    status: str
+    document_count: int
+    code_examples_count: int
+    knowledge_type: str
+    source_type: str
+    created_at: datetime
+    updated_at: datetime
+    metadata: ItemMetadata
+
+
+class ItemSummaryList(Schema):
+    items: list[ItemSummary]
+    total: int
+    page: int
+    per_page: int
+    pages: int
+
+
+class ItemUpdate(Schema):
+    """Only the fields that are sent change."""
+
+    title: str = Field("", min_length=1, max_length=500)
+    description: str = Field("", max_length=10_000)
+    knowledge_type: KnowledgeType = "technical"
+    tags: list[Tag] = Field(default_factory=list, max_length=50)
+    status: ItemStatus = "active"
+    update_frequency: int = Field(7, ge=0, le=3_650, description="Days between refreshes; 0 for never.")
+    group_name: str = Field("", max_length=200)
+
+
+class ItemChanged(Schema):
+    success: bool = True
+    message: str
+    source_id: str
+
+
+class Source(Schema):
+    source_id: str
+    title: str
+    url: str
+    summary: str
+    metadata: ItemMetadata
+    total_words: int
+    update_frequency: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class SourceList(Schema):
+    success: bool = True
+    sources: list[Source]
+    count: int
+
+
+class ChunkMetadata(Schema):
+    page_id: str
+    chunk_index: int
+    heading_path: str
+    anchor: str
+    char_count: int
+
+
+class ChunkOut(Schema):
+    id: str
+    source_id: str
+    content: str
+    metadata: ChunkMetadata
+    url: str
+    title: str
+    section: str
+    source_type: str
+    knowledge_type: str
+
+
+class ChunkList(Schema):
+    success: bool = True
+    source_id: str
+    domain_filter: str | None
+    chunks: list[ChunkOut]
+    total: int
+    limit: int
+    offset: int
+    has_more: bool
+
+
+class PageSummary(Schema):
+    id: str
+    url: str
+    section_title: str
+    section_order: int
+    word_count: int
+    char_count: int
+    chunk_count: int
+
+
+class PageList(Schema):
+    pages: list[PageSummary]
+    total: int
+    source_id: str
+    limit: int
+    offset: int
+    has_more: bool
+
+
+class PageMetadata(Schema):
+    description: str
+    language: str
+    content_type: str
+    http_status: int
+    fetched_at: datetime
+    changed_at: datetime
+
+
+class Page(Schema):
+    id: str
+    source_id: str
+    url: str
+    title: str
+    full_content: str
+    section_title: str
+    word_count: int
+    char_count: int
+    chunk_count: int
+    metadata: PageMetadata
+    created_at: datetime
+    updated_at: datetime
+
+
+class RagQuery(Schema):
+    query: str = Field("", description="A question or a few words; identifiers are found whole and by part.")
+    source: str | None = Field(None, description="source_id of the one source to search in.")
+    tags: list[Tag] = Field(default_factory=list, max_length=50, description="Only sources that carry all of these.")
+    match_count: int = Field(5, ge=1, le=MAX_MATCHES)
+    return_mode: ReturnMode = "chunks"
+    mode: Mode = "hybrid"
+
+
+class HitScores(Schema):
+    vector: float | None
+    keyword: float | None
+    rerank: float | None
+
+
+class HitMetadata(Schema):
+    """`highlights` are the (start, end) places of the asked words in `snippet`."""
+
+    source_id: str
+    page_id: str
+    page_url: str
+    chunk_index: int
+    anchor: str
+    knowledge_type: str
+    tags: list[str]
+    snippet: str
+    highlights: list[tuple[int, int]]
+
+
+class Hit(Schema):
+    """`similarity_score` is relative to the best hit. The fields from `page_id` on come with return_mode pages."""
+
+    id: str
+    content: str
+    url: str
+    title: str
+    heading_path: str
+    metadata: HitMetadata
+    similarity_score: float
+    scores: HitScores
+    page_id: str | None = None
+    section_title: str | None = None
+    word_count: int | None = None
+    chunk_matches: int | None = None
+    aggregate_similarity: float | None = None
+    average_similarity: float | None = None
+    source_id: str | None = None
+
+
+class RagAnswer(Schema):
+    """`search_mode` is the search that was done; without vectors a hybrid question is answered by keywords."""
+
+    success: bool = True
+    results: list[Hit]
+    query: str
+    source: str | None
+    match_count: int
+    total_found: int
+    search_mode: Mode
+    reranking_applied: bool
+    return_mode: ReturnMode
+    took_ms: float
+
+
+class Metrics(Schema):
+    sources_count: int
+    pages_count: int
+    chunks_count: int
+    code_examples_count: int
+    words_count: int
+    average_pages_per_source: float
+    timestamp: datetime

@@ -1,0 +1,27 @@
+"""The front door of search: search(SearchQuery) -> SearchOutcome."""
+
+from knowledge.search.query import (
+    MAX_MATCHES,
+    MAX_QUERY_CHARS,
+    Mode,
+    ReturnMode,
+    Scores,
+    SearchHit,
+    SearchOutcome,
+    SearchQuery,
+)
+from knowledge.search.retrieve import search
+from knowledge.search.snippet import Snippet
+
+__all__ = [
+    "MAX_MATCHES",
+    "MAX_QUERY_CHARS",
+    "Mode",
+    "ReturnMode",
+    "Scores",
+    "SearchHit",
+    "SearchOutcome",
+    "SearchQuery",
+    "Snippet",
+    "search",
+]

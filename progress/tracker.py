@@ -1,0 +1,192 @@
+"""What workers hold: every change of a Progress row, its numbered event, and the news of it.
+
+Each function takes the row's lock, changes the row, and, when it is time, writes the next
+ProgressEvent in the same transaction. Call them inside the transaction of the work they
+report: the event then exists exactly when the work does. Sockets hear of it after commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from progress.errors import IllegalMove, ProgressEnded, UnknownProgress
+from progress.groups import progress_topic
+from progress.messages import LOG_LINES, ErrorBody, event_frame, message_type, payload_of
+from progress.models import Progress, ProgressEvent
+from progress.publish import publish_on_commit
+from progress.rate import sampled
+from progress.status import TERMINAL, Status, may_move, percentage
+from progress.wire import encode, storable
+
+# At most about ten events per second and id; status changes and ends never wait.
+EVENT_SECONDS = 0.1
+# A line longer than this is a page's text gone astray, not a log line.
+LINE_CHARS = 2_000
+
+
+def create(
+    kind: str = Progress.Kind.CRAWL,
+    *,
+    progress_id: str | None = None,
+    source_id: str = "",
+    current_url: str = "",
+    lines: Iterable[str] = (),
+    owner_id: int | None = None,
+) -> Progress:
+    """A queued operation with its first event, so that a socket opened before it hears of it."""
+    row = Progress(kind=kind, source_id=source_id, current_url=storable(current_url), owner_id=owner_id)
+    if progress_id is not None:
+        row.id = progress_id
+    with transaction.atomic():
+        row.save(force_insert=True)
+        _add_lines(row, lines)
+        _write_event(row, timezone.now())
+    return row
+
+
+def lock(progress_id: str) -> Progress:
+    """The row, locked until the end of the surrounding transaction.
+
+    Raises UnknownProgress, and ProgressEnded when the operation is over: nothing may be
+    stored for it any more, so the caller rolls back.
+    """
+    try:
+        row = Progress.objects.select_for_update().get(pk=progress_id)
+    except Progress.DoesNotExist:
+        raise UnknownProgress(f"No operation has the progress id {progress_id!r}.") from None
+    if row.ended:
+        raise ProgressEnded(f"The operation is already {row.status}.", hint="Start a new one.")
+    return row
+
+
+def update(
+    progress_id: str,
+    *,
+    status: Status | None = None,
+    lines: Iterable[str] = (),
+    add: Mapping[str, int] | None = None,
+    set_: Mapping[str, Any] | None = None,
+    growing: bool = False,
+    row: Progress | None = None,
+) -> Progress:
+    """Change the row; cut an event now if the status changed or the last one is old enough.
+
+    `add` are differences of counters, `set_` new values of fields; `growing` says that the
+    total may still rise. Pass `row` when the caller already holds it from `lock`.
+    """
+    with transaction.atomic():
+        row = row or lock(progress_id)
+        moved = _move(row, status)
+        for name, difference in (add or {}).items():
+            setattr(row, name, getattr(row, name) + difference)
+        for name, value in (set_ or {}).items():
+            setattr(row, name, storable(value) if isinstance(value, str) else value)
+        _measure(row, growing=growing)
+        _add_lines(row, lines)
+        _save(row, at_once=moved)
+    return row
+
+
+def complete(progress_id: str, *, lines: Iterable[str] = (), row: Progress | None = None) -> Progress:
+    return _end(progress_id, Status.COMPLETED, lines, row=row)
+
+
+def fail(progress_id: str, error: ErrorBody, *, lines: Iterable[str] = (), row: Progress | None = None) -> Progress:
+    """The reason is part of the state: a failure never looks like a success with nothing in it."""
+    return _end(progress_id, Status.FAILED, [*lines, f"Failed: {error['message']}"], row=row, error=error)
+
+
+def cancel(progress_id: str, *, lines: Iterable[str] = (), row: Progress | None = None) -> Progress:
+    return _end(progress_id, Status.CANCELLED, lines, row=row)
+
+
+def flush(progress_id: str) -> None:
+    """Cut the event that a burst still owes. Quiet when nothing is owed or the operation ended."""
+    with transaction.atomic():
+        row = Progress.objects.select_for_update().filter(pk=progress_id, unsent=True).first()
+        if row is not None:
+            _write_event(row, timezone.now())
+
+
+def flush_stale(older_than: float = 1.0) -> None:
+    """A worker that died in a burst leaves an event owed; whoever sweeps cuts it."""
+    before = timezone.now() - timedelta(seconds=older_than)
+    for progress_id in Progress.objects.filter(unsent=True, updated_at__lt=before).values_list("pk", flat=True):
+        flush(progress_id)
+
+
+def _end(
+    progress_id: str, status: Status, lines: Iterable[str], *, row: Progress | None, error: ErrorBody | None = None
+) -> Progress:
+    with transaction.atomic():
+        row = row or lock(progress_id)
+        _move(row, status)
+        row.completed_at = timezone.now()
+        row.error = {name: storable(str(text)) for name, text in (error or {}).items()}
+        row.eta_seconds = None
+        row.queue_position = None
+        row.percentage = _percentage(row, growing=False)
+        _add_lines(row, lines)
+        _save(row, at_once=True)
+    return row
+
+
+def _move(row: Progress, status: Status | None) -> bool:
+    if status is None or status == row.status:
+        return False
+    if not may_move(Status(row.status), status):
+        raise IllegalMove(f"Progress cannot move from {row.status} to {status}.")
+    row.status = status
+    if status not in TERMINAL and status is not Status.PAUSED:
+        row.stage = status
+    return True
+
+
+def _measure(row: Progress, *, growing: bool) -> None:
+    row.updated_at = timezone.now()
+    row.percentage = _percentage(row, growing=growing)
+    row.samples, row.pages_per_second, row.eta_seconds = sampled(
+        row.samples, row.updated_at.timestamp(), row.processed_pages, row.total_pages
+    )
+
+
+def _percentage(row: Progress, *, growing: bool) -> int:
+    return percentage(
+        Status(row.status), done=row.processed_pages, total=row.total_pages, growing=growing, before=row.percentage
+    )
+
+
+def _add_lines(row: Progress, lines: Iterable[str]) -> None:
+    new = [storable(line[:LINE_CHARS]) for line in lines]
+    if new:
+        row.unsent_lines = [*row.unsent_lines, *new]
+        row.logs = [*row.logs, *new][-LOG_LINES:]
+        row.log = new[-1]
+
+
+def _save(row: Progress, *, at_once: bool) -> None:
+    now = timezone.now()
+    if at_once or (now - row.event_at).total_seconds() >= EVENT_SECONDS:
+        _write_event(row, now)
+    else:
+        row.unsent = True
+        row.save()
+
+
+def _write_event(row: Progress, now: datetime) -> None:
+    row.sequence += 1
+    row.updated_at = row.event_at = now
+    lines: Sequence[str] = row.unsent_lines
+    row.unsent, row.unsent_lines = False, []
+    row.save()
+    payload = encode(payload_of(row))
+    kind = message_type(row.status)
+    ProgressEvent.objects.create(
+        progress=row, sequence=row.sequence, type=kind, payload=payload, lines=list(lines), created_at=now
+    )
+    publish_on_commit(progress_topic(row.id), event_frame(kind, payload, row.logs), sequence=row.sequence)

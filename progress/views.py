@@ -1,0 +1,99 @@
+"""Server-Sent Events of one progress id: the frames of the WebSocket, with Last-Event-ID to go on from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from django.conf import settings
+from django.http import HttpRequest, StreamingHttpResponse
+from django.views.decorators.http import require_GET
+
+from progress import history, metrics
+from progress.consumers import ProgressSource
+from progress.groups import progress_topic
+from progress.history import Frames
+from progress.hub import hub
+from progress.threads import in_thread
+from progress.topic import Frame, Topic
+
+RETRY_MILLISECONDS = 2_000
+
+
+@require_GET
+async def progress_events(request: HttpRequest, progress_id: str) -> StreamingHttpResponse:
+    last = request.headers.get("Last-Event-ID") or request.GET.get("since", "")
+    since = int(last) if last.isdecimal() and len(last) < 16 else None
+    response = StreamingHttpResponse(_stream(progress_id, since), content_type="text/event-stream")
+    response["Cache-Control"] = "no-cache"
+    response["X-Accel-Buffering"] = "no"  # nginx would hold the events back
+    return response
+
+
+async def _stream(progress_id: str, since: int | None) -> AsyncGenerator[str]:
+    """Ends when Django closes it: the client went away, or the server stops."""
+    reader = metrics.opened(metrics.EVENTS_PATH, progress_id)
+    try:
+        async with aclosing(_events(progress_id, since)) as texts:
+            async for text in texts:
+                with reader.sending(text):
+                    yield text
+    finally:
+        reader.closed()
+
+
+async def _events(progress_id: str, since: int | None) -> AsyncGenerator[str]:
+    topic = await hub().join(progress_topic(progress_id), lambda: ProgressSource(progress_id))
+    try:
+        first = await in_thread(_first_frames, progress_id, since)
+        topic.start_at(first.position)
+        yield f"retry: {RETRY_MILLISECONDS}\n\n" + events(numbered(first))
+        live = _live(topic, progress_id, first.position)
+        async with aclosing(_with_heartbeats(live)) as texts:
+            async for text in texts:
+                yield text
+    finally:
+        await hub().leave(topic)
+
+
+def _first_frames(progress_id: str, since: int | None) -> Frames:
+    return history.first_frame(progress_id) if since is None else history.frames_since(progress_id, since)
+
+
+def numbered(frames: Frames) -> list[Frame]:
+    """The sequences that lead up to the position, without a gap."""
+    first = frames.position - len(frames.texts) + 1
+    return list(enumerate(frames.texts, start=first))
+
+
+async def _live(topic: Topic, progress_id: str, position: int) -> AsyncGenerator[list[Frame]]:
+    """What follows; where the past is no longer kept, the present stands for it."""
+    async for batch in topic.follow(position):
+        newer = [frame for frame in batch if frame[0] > position]
+        if newer and newer[0][0] > position + 1:
+            newer = numbered(await in_thread(history.first_frame, progress_id, resync=True))
+        if newer:
+            yield newer
+            position = newer[-1][0]
+
+
+async def _with_heartbeats(frames: AsyncIterator[list[Frame]]) -> AsyncGenerator[str]:
+    """Events as text; a comment line whenever nothing happened for a heartbeat's time."""
+    waiting = asyncio.ensure_future(anext(frames))
+    try:
+        while True:
+            # Not wait_for: cancelling the wait would end the generator behind it.
+            done, _ = await asyncio.wait({waiting}, timeout=settings.HEARTBEAT_SECONDS)
+            if done:
+                yield events(waiting.result())
+                waiting = asyncio.ensure_future(anext(frames))
+            else:
+                yield ": heartbeat\n\n"
+    finally:
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
+
+def events(frames: list[Frame]) -> str:
+    return "".join(f"id: {sequence}\ndata: {text}\n\n" for sequence, text in frames)

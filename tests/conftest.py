@@ -1,0 +1,48 @@
+"""Fixtures for every test: the database as a file, a clean Redis, the real channel layer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from django.conf import settings
+from redis import Redis
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """SQLite as a file: the in-memory database locks differently, and child processes cannot see it."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database.setdefault("TEST", {})["NAME"] = str(settings.DATA_DIR / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """The servers of a run are thrown away with it; dropping a database first would only trip over a
+    connection that some thread of an asynchronous test still holds."""
+    return True
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    """The run's own Redis: broker and channel layer."""
+    with Redis.from_url(settings.REDIS_URL) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def empty_redis(redis: Redis) -> Iterator[None]:
+    """No test finds the queued tasks of another."""
+    yield
+    redis.flushall()
+
+
+@pytest.fixture
+async def channel_layer() -> AsyncIterator[Any]:
+    """The real Redis pub/sub layer; its connections end with the test."""
+    layer = get_channel_layer()
+    yield layer
+    await layer.flush()

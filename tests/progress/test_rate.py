@@ -1,0 +1,53 @@
+"""Speed and time left are told only when there is a ground for them."""
+
+from __future__ import annotations
+
+from progress.rate import Sample, sampled
+
+
+def play(steps: list[tuple[float, int, int]]) -> tuple[float | None, float | None]:
+    samples: list[Sample] = []
+    speed = left = None
+    for now, done, total in steps:
+        samples, speed, left = sampled(samples, now, done, total)
+    return speed, left
+
+
+def test_the_first_sample_says_nothing() -> None:
+    assert play([(0, 0, 1)]) == (None, None)
+
+
+def test_a_steady_crawl_of_a_known_site_has_a_speed_and_an_end() -> None:
+    assert play([(second, second * 10, 200) for second in range(6)]) == (10, 15)
+
+
+def test_the_end_is_unknown_while_discovery_outruns_the_crawl() -> None:
+    speed, left = play([(second, second * 10, 100 + second * 50) for second in range(6)])
+    assert speed == 10
+    assert left is None
+
+
+def test_the_end_is_known_soon_after_discovery_ended() -> None:
+    steps = [(0.0, 0, 1), (0.5, 1, 400)] + [(1.0 + second, 10 * (second + 1), 400) for second in range(6)]
+    speed, left = play(steps)
+    assert speed is not None
+    assert left is not None
+
+
+def test_old_samples_are_forgotten() -> None:
+    slow_then_fast = [(float(second), second, 1000) for second in range(30)]
+    slow_then_fast += [(30.0 + second, 30 + second * 20, 1000) for second in range(25)]
+    speed, _ = play(slow_then_fast)
+    assert speed is not None
+    assert speed > 15
+
+
+def test_the_number_of_samples_stays_bounded() -> None:
+    samples: list[Sample] = []
+    for step in range(10_000):
+        samples, _, _ = sampled(samples, step * 0.05, step, 10_000)
+    assert len(samples) < 50
+
+
+def test_a_clock_that_jumps_back_starts_afresh() -> None:
+    assert play([(100, 10, 50), (101, 20, 50), (5, 21, 50)]) == (None, None)

@@ -1,0 +1,101 @@
+"""Rules of the house that import-linter cannot see: who may name a foreign library, a call or the environment."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+APPS = ("archon", "crawler", "knowledge", "progress")
+DJANGO_SETTINGS = "DJANGO_SETTINGS_MODULE"
+CRAWL4AI_VARIABLES = {"CRAWL4_AI_BASE_DIRECTORY", "CRAWL4AI_NO_CLOUD_NOTICE"}
+MAY_SET = {
+    "manage.py": {DJANGO_SETTINGS},
+    "archon/asgi.py": {DJANGO_SETTINGS},
+    "archon/celery.py": {DJANGO_SETTINGS},
+    "archon/web.py": {DJANGO_SETTINGS},
+    "crawler/fetcher.py": CRAWL4AI_VARIABLES,
+}
+MAY_READ = {"archon/env.py", "archon/settings.py"}
+ENVIRONMENT_NAMES = {"environ", "environb", "getenv", "putenv", "unsetenv"}
+HEAVY = ("crawl4ai", "onnxruntime", "litellm", "playwright", "torch")
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Every module of the product, by its path from the root."""
+    paths = [ROOT / "manage.py"]
+    for app in APPS:
+        paths += [path for path in (ROOT / app).rglob("*.py") if "node_modules" not in path.parts]
+    for path in paths:
+        yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Call) and called(node) in ("import_module", "__import__"):
+            yield from (str(part.value) for part in node.args if isinstance(part, ast.Constant))
+
+
+def called(node: ast.Call) -> str:
+    function = node.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def test_only_the_fetcher_imports_crawl4ai() -> None:
+    importers = {path for path, tree in modules() if any(name.split(".")[0] == "crawl4ai" for name in imported(tree))}
+    assert importers == {"crawler/fetcher.py"}
+
+
+def test_only_publish_sends_to_groups() -> None:
+    senders = {
+        path
+        for path, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "group_send"
+    }
+    assert senders == {"progress/publish.py"}
+
+
+def test_only_settings_and_env_read_the_environment() -> None:
+    for path, tree in modules():
+        if path in MAY_READ:
+            continue
+        set_here = [
+            node.args[0].value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and ast.unparse(node.func) == "os.environ.setdefault"
+            and isinstance(node.args[0], ast.Constant)
+        ]
+        named = [node for node in ast.walk(tree) if names_environment(node)]
+        assert set(set_here) <= MAY_SET.get(path, set()), path
+        assert len(named) == len(set_here), f"{path} reads the environment; add a setting in archon/settings.py"
+
+
+def names_environment(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute):
+        return node.attr in ENVIRONMENT_NAMES and ast.unparse(node.value) == "os"
+    return (
+        isinstance(node, ast.ImportFrom)
+        and node.module == "os"
+        and any(alias.name in ENVIRONMENT_NAMES for alias in node.names)
+    )
+
+
+@pytest.mark.parametrize("entry", ["archon.asgi", "archon.web"])
+def test_the_web_process_does_not_load_the_heavy_libraries(entry: str) -> None:
+    code = f"import sys, {entry}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, env={**os.environ}, capture_output=True, text=True
+    )
+    assert (found.returncode, found.stdout.strip()) == (0, "[]"), found.stderr
