@@ -10,8 +10,10 @@ from progress.messages import LOG_LINES, replay_frames, snapshot_frame, waiting
 from progress.models import Progress, ProgressEvent
 from progress.wire import encode
 
-# One read of the log; a client further behind reads on from where this ended.
+# One read of the log, in events and about so many characters; a client further behind reads on from where this ended.
+# Every frame shows the newest log lines, so a few hundred of them can be a hundred times larger than their rows.
 EVENTS_PER_READ = 500
+CHARS_PER_READ = 2**20
 
 
 class Frames(NamedTuple):
@@ -47,9 +49,17 @@ def frames_since(progress_id: str, since: int) -> Frames:
 
 
 def events_after(progress_id: str, since: int) -> list[tuple[int, str]]:
-    """(sequence, frame) of at most EVENTS_PER_READ events after `since`."""
+    """(sequence, frame) of the events after `since`, as many as one read may hold, and one at least if there is any."""
     events = list(ProgressEvent.objects.filter(progress=progress_id, sequence__gt=since)[:EVENTS_PER_READ])
-    return replay_frames(events, lines_before(progress_id, events[0].sequence)) if events else []
+    frames: list[tuple[int, str]] = []
+    chars = 0
+    if events:
+        for sequence, text in replay_frames(events, lines_before(progress_id, events[0].sequence)):
+            frames.append((sequence, text))
+            chars += len(text)
+            if chars > CHARS_PER_READ:
+                break
+    return frames
 
 
 def lines_before(progress_id: str, sequence: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Literal, NotRequired
 
@@ -218,15 +218,13 @@ def event_frame(kind: str, payload: str, logs: Sequence[str]) -> str:
     return f'{{"type":"{kind}","data":{payload[:-1]},"logs":{encode(list(logs))}}}}}'
 
 
-def replay_frames(events: Iterable[ProgressEvent], earlier_lines: Sequence[str]) -> list[tuple[int, str]]:
-    """(sequence, text) of each event, letter for letter as it was published live.
+def replay_frames(events: Iterable[ProgressEvent], earlier_lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """(sequence, text) of each event, letter for letter as it was published live; made as they are asked for.
 
     `earlier_lines` are the log lines before the first event: each frame shows the newest
     LOG_LINES up to its own event, exactly as `Progress.logs` stood at that moment.
     """
     logs = list(earlier_lines)[-LOG_LINES:]
-    frames = []
     for event in events:
         logs = (logs + event.lines)[-LOG_LINES:]
-        frames.append((event.sequence, event_frame(event.type, event.payload, logs)))
-    return frames
+        yield event.sequence, event_frame(event.type, event.payload, logs)

@@ -74,7 +74,7 @@ def silently(progress_id: str, count: int) -> int:
 
 def again(progress_id: str, sequences: list[int]) -> None:
     """Publish stored events once more, in the order given."""
-    frames = dict(history.events_after(progress_id, 0))
+    frames = dict(enumerate(stored(progress_id), 1))
     for sequence in sequences:
         publish(progress_topic(progress_id), frames[sequence], sequence=sequence)
 

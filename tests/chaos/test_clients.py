@@ -7,7 +7,7 @@ import json
 import socket
 import struct
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
@@ -115,16 +115,16 @@ async def test_who_does_not_read_is_closed_and_costs_little(chaos: World, writer
 async def test_event_streams_that_are_not_read_cost_little_and_miss_nothing(
     web: WebProcess, writer: Writer, progress_id: str
 ) -> None:
-    streams = [event_stream(web, progress_id) for _ in range(10)]
-    before = web.memory
-    for _ in range(100):
-        last = await ask(writer, "event", progress_id, "x" * 1_900)
-    follower = Follower(lambda query: web.url(progress_id, query)).start()
-    await follower.reached(last)
-    assert web.memory - before < 40 * 2**20
-    for stream in streams:
-        assert await asyncio.to_thread(event_ids, stream, last) == list(range(1, last + 1))
-        stream.close()
+    with ExitStack() as opened:
+        streams = [opened.enter_context(event_stream(web, progress_id)) for _ in range(10)]
+        before = web.memory
+        for _ in range(100):
+            last = await ask(writer, "event", progress_id, "x" * 1_900)
+        follower = Follower(lambda query: web.url(progress_id, query)).start()
+        await follower.reached(last)
+        assert web.memory - before < 40 * 2**20
+        for stream in streams:
+            assert await asyncio.to_thread(event_ids, stream, last) == list(range(1, last + 1))
     await ask(writer, "end", progress_id)
     await follower.end()
 

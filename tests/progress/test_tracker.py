@@ -142,6 +142,21 @@ def test_a_replay_equals_what_was_published_letter_for_letter(
         assert history.events_after(row.id, since) == published[since:]
 
 
+def test_one_read_of_long_lines_is_bounded_in_characters() -> None:
+    row = tracker.create()
+    for _ in range(2 * LOG_LINES):
+        age_last_event(row.id)
+        tracker.update(row.id, lines=["x" * tracker.LINE_CHARS])
+    longest = LOG_LINES * (tracker.LINE_CHARS + 100)
+    reads, position = [], 0
+    while frames := history.events_after(row.id, position):
+        reads.append(sum(len(text) for _, text in frames))
+        assert frames[0][0] == position + 1
+        position = frames[-1][0]
+    assert position == Progress.objects.get(pk=row.id).sequence
+    assert max(reads) <= history.CHARS_PER_READ + longest < sum(reads)
+
+
 def test_since_the_newest_replays_nothing_and_since_a_forgotten_one_says_resync() -> None:
     row = tracker.create()
     for _ in range(5):
