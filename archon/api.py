@@ -59,4 +59,7 @@ def render_validation_error(request: HttpRequest, error: ValidationError) -> Htt
 
 @api.exception_handler(HttpError)
 def render_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    return problem(request, error.status_code, error=str(error), code="bad_request", hint="See /api/docs.")
+    hint = "See /api/docs for what this endpoint takes."
+    if error.status_code == 400:  # ninja's own words for a body that is no JSON
+        hint = "Send one JSON object with Content-Type: application/json. " + hint
+    return problem(request, error.status_code, error=str(error), code="bad_request", hint=hint)

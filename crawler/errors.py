@@ -3,7 +3,7 @@
     CrawlerError
       +-- InvalidUrl          422  the address itself cannot be crawled
       +-- ForbiddenAddress    422  the address leads to a place we never go
-      +-- FetchError          502  one page could not be got; `retryable` says whether to come back
+      +-- FetchError          422  the page could not be got; `retryable` says whether to come back
       +-- UnknownCrawl        404  no crawl with that id
       +-- WrongState          409  the crawl is not in a state that allows the move
       +-- CrawlConflict       409  another crawl is in the way
@@ -55,7 +55,8 @@ class FetchError(CrawlerError):
     `status` is the HTTP status when an answer came, `retry_after` the seconds the server asked us to wait.
     """
 
-    http_status = 502
+    # Asked for by its address, a page that cannot be got is a fault of that address.
+    http_status = 422
 
     def __init__(
         self,

@@ -296,7 +296,7 @@ def _forbidden(host: str, address: str, *, listed: bool = True) -> ForbiddenAddr
     shown = f"{host} ({address})" if host and address and host != address else host or address
     hint = "Only addresses on the public Internet can be crawled."
     if listed:
-        hint += " The operator can open a private one with the setting CRAWL_ALLOW_PRIVATE."
+        hint += " The operator can open a private one with the setting ARCHON_CRAWL_ALLOW_PRIVATE."
     return ForbiddenAddress("address_forbidden", f"{shown} is a private or reserved address.", hint=hint)
 
 
@@ -312,5 +312,5 @@ def _port_refused(host: str, port: int, ports: frozenset[int]) -> InvalidUrl:
     return InvalidUrl(
         "url_port",
         f"Port {port} of {host} may not be crawled.",
-        hint=f"Allowed ports: {', '.join(map(str, sorted(ports)))}. The operator can allow more.",
+        hint=f"Allowed: {', '.join(map(str, sorted(ports)))}. The operator can allow more with ARCHON_CRAWL_PORTS.",
     )

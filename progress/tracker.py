@@ -96,9 +96,13 @@ def complete(progress_id: str, *, lines: Iterable[str] = (), row: Progress | Non
     return _end(progress_id, Status.COMPLETED, lines, row=row)
 
 
-def fail(progress_id: str, error: ErrorBody, *, lines: Iterable[str] = (), row: Progress | None = None) -> Progress:
+def fail(progress_id: str, error: ErrorBody, *, lines: Sequence[str] = (), row: Progress | None = None) -> Progress:
     """The reason is part of the state: a failure never looks like a success with nothing in it."""
-    return _end(progress_id, Status.FAILED, [*lines, f"Failed: {error['message']}"], row=row, error=error)
+    with transaction.atomic():
+        row = row or lock(progress_id)
+        reason = f"Failed: {error['message']}"
+        said = row.log == reason and not lines  # as the page's own failure, when it was the only one
+        return _end(progress_id, Status.FAILED, [*lines, *([] if said else [reason])], row=row, error=error)
 
 
 def cancel(progress_id: str, *, lines: Iterable[str] = (), row: Progress | None = None) -> Progress:

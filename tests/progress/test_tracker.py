@@ -120,6 +120,13 @@ def test_a_stage_cannot_be_left_backwards() -> None:
         tracker.update(row.id, status=Status.ANALYZING)
 
 
+def test_the_reason_of_a_failure_is_told_once() -> None:
+    row = tracker.create(lines=["Starting crawl..."])
+    tracker.update(row.id, lines=["Failed: no answer"])
+    tracker.fail(row.id, {"code": "timeout", "message": "no answer", "hint": ""})
+    assert Progress.objects.get(pk=row.id).logs == ["Starting crawl...", "Failed: no answer"]
+
+
 def test_an_unknown_id_is_named() -> None:
     with pytest.raises(UnknownProgress, match="nobody"):
         tracker.update("nobody")
