@@ -184,6 +184,17 @@ class Page(Schema):
     updated_at: datetime
 
 
+class PageHtml(Schema):
+    """`truncated`: the page goes on; GET /api/pages/{page_id} has all of it as Markdown."""
+
+    id: str
+    source_id: str
+    url: str
+    title: str
+    html: str
+    truncated: bool
+
+
 class RagQuery(Schema):
     query: str = Field("", description="A question or a few words; identifiers are found whole and by part.")
     source: str | None = Field(None, description="source_id of the one source to search in.")
