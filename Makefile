@@ -7,7 +7,7 @@ MANAGE := $(VENV)/python manage.py
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help up down crawl test check bench bench-realtime chaos-realtime torture-payloads requirements install install-dev
+.PHONY: help up down crawl test check bench bench-realtime chaos-realtime torture-payloads model requirements install install-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,9 @@ chaos-realtime: install-dev ## kill servers and Redis under 500 sockets, the rep
 
 torture-payloads: install-dev ## 100,000 odd values through the publisher, judged by Node's JSON.parse
 	@$(VENV)/python -m tests.chaos.payloads $(ARGS)
+
+model: install-dev ## make the bundled embedding model again from its published weights
+	@$(VENV)/uv pip install -q --python $(VENV)/python --group model && $(VENV)/python -m knowledge.embedding.model.build
 
 requirements: install-dev ## compile requirements*.txt from pyproject.toml
 	@PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python .ci/requirements.py compile

@@ -314,6 +314,16 @@ CRAWL_SLICES_PER_JOB = env.integer(
 )
 
 
+# ---- Embedding and search -----------------------------------------------------------------
+
+EMBEDDER = env.choice(
+    "ARCHON_EMBEDDER",
+    "local",
+    "Where vectors come from. local: the bundled model, on this machine. off: keyword search only.",
+    ("local", "off"),
+)
+
+
 # ---- Progress -----------------------------------------------------------------------------
 
 HEARTBEAT_SECONDS = env.number(
