@@ -40,43 +40,56 @@ class ChunkText:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heading:
+class Heading:
     level: int
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class Block:
     kind: Kind
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What stands under one heading, down to the next."""
+
+    path: str
+    anchor: str
+    blocks: list[Block]
+
+
 def chunk_markdown(markdown: str, title: str, headings: Headings = ()) -> tuple[ChunkText, ...]:
     """`headings` are (level, text, anchor) of the page in order; they give the chunks their anchors."""
+    return tuple(
+        ChunkText(section.path, section.anchor, content)
+        for section in sections(markdown, title, headings)
+        for content in _pack(section.blocks)
+    )
+
+
+def sections(markdown: str, title: str, headings: Headings = ()) -> Iterator[Section]:
+    """The blocks under each heading. A heading with nothing under it stands in its own section: it is findable."""
     outline = _Outline(title, headings)
-    chunks: list[ChunkText] = []
-    section: list[_Block] = []
-
-    def close_section() -> None:
-        path, anchor = outline.path, outline.anchor
-        chunks.extend(ChunkText(path, anchor, content) for content in _pack(section))
-        section.clear()
-
-    pending: _Heading | None = None
+    blocks: list[Block] = []
+    pending: Heading | None = None
     for part in _parts(markdown):
-        if isinstance(part, _Block):
-            section.append(part)
+        if isinstance(part, Block):
+            blocks.append(part)
             pending = None
             continue
         if pending is not None and part.level <= pending.level and pending.text:
-            section.append(_Block("prose", pending.text))  # a heading with nothing under it is still findable
-        close_section()
+            blocks.append(Block("prose", pending.text))
+        if blocks:
+            yield Section(outline.path, outline.anchor, blocks)
+            blocks = []
         outline.enter(part)
         pending = part
     if pending is not None and pending.text:
-        section.append(_Block("prose", pending.text))
-    close_section()
-    return tuple(chunks)
+        blocks.append(Block("prose", pending.text))
+    if blocks:
+        yield Section(outline.path, outline.anchor, blocks)
 
 
 def path_root(title: str) -> str:
@@ -94,7 +107,7 @@ class _Outline:
         for _, text, anchor in headings:
             self._anchors[_key(text)].append(anchor)
 
-    def enter(self, heading: _Heading) -> None:
+    def enter(self, heading: Heading) -> None:
         while self._open and self._open[-1][0] >= heading.level:
             self._open.pop()
         waiting = self._anchors.get(_key(heading.text))
@@ -115,15 +128,15 @@ class _Outline:
 
 
 def _key(text: str) -> str:
-    return _SPACE.sub(" ", _plain(text)).casefold()
+    return _SPACE.sub(" ", plain(text)).casefold()
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A heading's words without emphasis, links and the permalink sign."""
     return _MARKUP.sub("", text[: 4 * HEADING_CHARS]).rstrip("¶#§\uf0c1 ").strip()[:HEADING_CHARS]
 
 
-def _parts(markdown: str) -> Iterator[_Heading | _Block]:
+def _parts(markdown: str) -> Iterator[Heading | Block]:
     """Headings and blocks in order. Every line is looked at once."""
     lines = markdown.split("\n")
     index = 0
@@ -139,20 +152,20 @@ def _parts(markdown: str) -> Iterator[_Heading | _Block]:
             continue
         kind, end = _block_end(lines, index)
         if kind == "prose" and end == index + 1 and end < len(lines) and _UNDERLINE.match(lines[end]):
-            yield _Heading(1 if lines[end][0] == "=" else 2, _plain(line))
+            yield Heading(1 if lines[end][0] == "=" else 2, plain(line))
             index = end + 1
             continue
-        yield _Block(kind, "\n".join(lines[index:end]).rstrip())
+        yield Block(kind, "\n".join(lines[index:end]).rstrip())
         index = end
 
 
-def _heading(line: str) -> _Heading | None:
+def _heading(line: str) -> Heading | None:
     if not line.startswith("#"):
         return None
     level = len(line) - len(line.lstrip("#"))
     if level > 6 or line[level : level + 1] not in ("", " ", "\t"):
         return None
-    return _Heading(level, _plain(line[level : level + 4 * HEADING_CHARS].strip().rstrip("#")))
+    return Heading(level, plain(line[level : level + 4 * HEADING_CHARS].strip().rstrip("#")))
 
 
 def _block_end(lines: list[str], start: int) -> tuple[Kind, int]:
@@ -211,7 +224,7 @@ def _prose_end(lines: list[str], start: int) -> int:
     return index
 
 
-def _pack(blocks: list[_Block]) -> Iterator[str]:
+def _pack(blocks: list[Block]) -> Iterator[str]:
     """Whole blocks together while they fit; what alone does not fit is cut."""
     held: list[str] = []
     size = 0
@@ -225,7 +238,7 @@ def _pack(blocks: list[_Block]) -> Iterator[str]:
         yield "\n\n".join(held)
 
 
-def _cut(block: _Block) -> Iterator[str]:
+def _cut(block: Block) -> Iterator[str]:
     if len(block.text) <= CHUNK_CHARS:
         yield block.text
     elif block.kind == "code":
