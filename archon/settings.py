@@ -348,6 +348,13 @@ LOG_RECORDS_KEPT = env.integer(
 )
 
 
+# ---- Tests --------------------------------------------------------------------------------
+
+FAILPOINT = env.text(
+    "ARCHON_FAILPOINT", "", "name:nth:kill, raise or delay: a fault at a named place, for tests. Never on a server."
+)
+
+
 # ---- Logs ---------------------------------------------------------------------------------
 
 LOG_LEVEL = env.choice(

@@ -7,7 +7,6 @@ whole move in one transaction or raises one of our errors and has done nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 
 from django.conf import settings
@@ -26,6 +25,7 @@ from knowledge.actions import get_or_create_item
 from knowledge.models import KnowledgeItem
 from progress import tracker
 from progress.errors import ProgressEnded
+from progress.failpoints import failpoint
 from progress.models import Progress
 from progress.status import Status
 from progress.wire import storable
@@ -146,7 +146,8 @@ def _launch(job: CrawlJob, kind: str, line: str, *, owner_id: int | None) -> Cra
     job.save()
     CrawlUrl.objects.create(job=job, url=job.url, url_hash=url_hash(job.url))
     tracker.update(progress.id, add={"total_pages": 1, "discovered_urls": 1})
-    transaction.on_commit(partial(tasks.wake, job))
+    failpoint("start.before_commit")
+    tasks.wake_on_commit(job)
     return job
 
 
@@ -181,7 +182,7 @@ def resume(progress_id: str) -> CrawlJob:
         if row.status != Status.PAUSED:
             raise WrongState("crawl_not_paused", f"The crawl is not paused, it is {row.status}.")
         tracker.update(progress_id, row=row, status=Status(row.stage), lines=["Resumed."])
-        transaction.on_commit(partial(tasks.wake, job))
+        tasks.wake_on_commit(job)
     return job
 
 
@@ -222,7 +223,7 @@ def _take_over(old: CrawlJob) -> CrawlJob:
     before = old.progress
     add = {name: getattr(before, name) for name in CARRIED}
     tracker.update(progress.id, add={**add, "processed_pages": before.processed_pages - before.failed_pages})
-    transaction.on_commit(partial(tasks.wake, job))
+    tasks.wake_on_commit(job)
     return job
 
 

@@ -21,6 +21,7 @@ from crawler.errors import CrawlerError
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.scope import query_family
 from crawler.urls import path_and_query, url_hash
+from progress.failpoints import failpoint
 from progress.wire import storable
 
 MAX_ATTEMPTS = 3
@@ -62,7 +63,10 @@ def claim(job: CrawlJob, owner: str, limit: int) -> list[CrawlUrl]:
             epoch=F("epoch") + 1,
             attempts=F("attempts") + 1,
         )
-        return list(CrawlUrl.objects.filter(id__in=ids).order_by("depth", "id"))
+        claimed = list(CrawlUrl.objects.filter(id__in=ids).order_by("depth", "id"))
+        failpoint("claim.before_commit")
+    failpoint("claim.after_commit")
+    return claimed
 
 
 def _due_ids(job: CrawlJob, limit: int) -> list[int]:

@@ -22,6 +22,7 @@ from knowledge.actions import name_item
 from knowledge.ingest import PreparedDocument, Stored, keep_documents, remove_documents, store_documents
 from knowledge.models import Document, KnowledgeItem
 from progress import tracker
+from progress.failpoints import failpoint
 from progress.messages import ErrorBody
 from progress.models import Progress
 from progress.status import Status
@@ -82,6 +83,7 @@ def record(job: CrawlJob, scope: Scope, outcomes: Sequence[Outcome], known: set[
     Raises ProgressEnded when the crawl is over (cancelled, say): nothing is stored then.
     `known` gains the hashes of every URL that this batch linked to.
     """
+    failpoint("record.begin")
     with transaction.atomic():
         row = tracker.lock(job.progress_id)
         if not KnowledgeItem.objects.visible().filter(pk=job.item_id).exists():
@@ -89,6 +91,8 @@ def record(job: CrawlJob, scope: Scope, outcomes: Sequence[Outcome], known: set[
         mine = frontier.still_leased([outcome.url for outcome in outcomes])
         batch = Batch(job, row, scope, known)
         batch.store([outcome for outcome in outcomes if outcome.url.id in mine])
+        failpoint("record.before_commit")
+    failpoint("record.after_commit")
     known |= batch.hashes
     return batch.row
 
@@ -121,6 +125,7 @@ class Batch:
         stored = store_documents(
             self.job.item_id, [outcome.document for outcome in fetched], generation=self.job.generation
         )
+        failpoint("record.stored")
         for outcome, result in zip(fetched, stored, strict=True):
             self._done(outcome, result)
         self._keep([outcome for outcome in outcomes if isinstance(outcome, Unchanged)])
@@ -216,6 +221,7 @@ def finish(job: CrawlJob, row: Progress) -> Progress:
     """End a crawl that has nothing outstanding: completed if a page was stored, failed with the reason if none was."""
     stored = row.processed_pages - row.failed_pages
     removed = remove_vanished(job) if stored > 0 else 0
+    failpoint("finish.before_commit")
     if stored > 0:
         tracker.update(job.progress_id, row=row, status=Status.FINALIZING)
         return tracker.complete(job.progress_id, row=row, lines=[_summary(job, row, stored, removed)])

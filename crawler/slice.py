@@ -7,11 +7,13 @@ frontier is in the database, and what was leased is free again when the lease en
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import queue
 import time
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
 
 from django.conf import settings
@@ -34,6 +36,7 @@ from knowledge.actions import knowledge_changed
 from knowledge.ingest import IncomingDocument, Validators, prepare_document, validators
 from progress import tracker
 from progress.errors import ProgressEnded, UnknownProgress
+from progress.failpoints import failpoint
 from progress.loop import submit
 from progress.models import Progress
 from progress.status import Status
@@ -83,6 +86,7 @@ class Slice:
         if len(frontier.live_owners(self.job)) >= settings.CRAWL_SLICES_PER_JOB:
             return False
         self._begin()
+        self.started = time.monotonic()  # a robots.txt that takes its time must not leave a slice without pages
         while self._claim() or self.flying or self._await_retry():
             outcomes = self._collect()
             if outcomes:
@@ -95,9 +99,12 @@ class Slice:
         """Stop what is in flight, and give the URLs back."""
         for _, future in self.flying.values():
             future.cancel()
+        failpoint("slice.before_release")
         frontier.release(self.job, self.owner)
+        failpoint("slice.after_release")
 
     def _begin(self) -> None:
+        failpoint("slice.begin")
         self._advance(Status.STARTING, Status.ANALYZING, f"Reading robots.txt of {origin_of(self.job.url)}")
         self.known = set(CrawlUrl.objects.filter(job=self.job).values_list("url_hash", flat=True)[:10_000])
         self._rules_of(self.job.url)
@@ -118,6 +125,7 @@ class Slice:
             if not rules.unreachable:  # an answer holds for the crawl; no answer is asked for again
                 self.job.robots = {**self.job.robots, origin: rules.to_json()}
                 self.job.save(update_fields=["robots"])
+                failpoint("robots.after_commit")
         self.rules[origin] = rules
         return rules
 
@@ -214,21 +222,15 @@ class Slice:
     def _outcome(self, landed: int) -> Outcome:
         url, future = self.flying.pop(landed)
         try:
-            return self._read(url, future.result())
-        except (ProgressEnded, UnknownProgress):  # cancelled or paused while the site was being discovered
-            self.flying[landed] = (url, future)  # close() gives it back
-            raise
+            return self._read(url, future)
         except CrawlerError as error:
             return Failed(url, error)
         except CancelledError:
             return Failed(url, FetchError("cancelled", f"Fetching {url.url} was stopped.", retryable=True))
-        except Exception as error:  # a page that breaks the parser fails alone, and says so
-            logger.exception("reading %s", url.url)
-            return Failed(
-                url, FetchError("unreadable", f"{url.url} could not be read: {type(error).__name__}: {error}")
-            )
 
-    def _read(self, url: CrawlUrl, page: Page) -> Outcome:
+    def _read(self, url: CrawlUrl, future: Future[Page]) -> Outcome:
+        with unreadable(url.url):
+            page = future.result()
         if self.job.respect_robots and self._rules_of(url.url).unreachable:
             raise robots_unreachable(url.url)
         begun: Beginning | None = None
@@ -242,6 +244,11 @@ class Slice:
             return Unchanged(url, page.milliseconds, self._candidates(url, begun.addresses if begun else ()))
         if begun is None and page.final_url != url.url and not self.scope.verdict(page.final_url, url.depth).allowed:
             return Skipped(url, "redirected_out", f"Skipped: {url.url} leads out of scope to {page.final_url}")
+        with unreadable(url.url):
+            return self._extract(url, page, begun)
+
+    def _extract(self, url: CrawlUrl, page: Page, begun: Beginning | None) -> Outcome:
+        """What the page says. No database here: whatever goes wrong is the page's own fault."""
         read = extract if page.content_type in HTML_TYPES else None
         found = read(page.text, page.final_url) if read else extract_text(page.text, page.final_url, page.content_type)
         if found.noindex and self.job.respect_robots:
@@ -282,11 +289,13 @@ class Slice:
             while not wait([future], LOOK_SECONDS).done:
                 frontier.renew(self.owner, [url.id])
                 self._look()
-            begun = future.result()
+            with unreadable(page.final_url):
+                begun = future.result()
         finally:
             future.cancel()
         self.job.discovery = begun.to_json()
         self.job.save(update_fields=["discovery"])
+        failpoint("discovery.after_commit")
         tracker.update(self.job.progress_id, lines=[*begun.lines, *begun.notes])
         return begun
 
@@ -360,6 +369,18 @@ class Slice:
         if self.flying and now - self.renewed_at >= settings.CRAWL_LEASE_SECONDS / 3:
             self.renewed_at = now
             frontier.renew(self.owner, self.flying)
+
+
+@contextlib.contextmanager
+def unreadable(url: str) -> Iterator[None]:
+    """A page that breaks a parser fails alone, and says so. A fault of ours (the database, say) is not the page's."""
+    try:
+        yield
+    except (CrawlerError, CancelledError):
+        raise
+    except Exception as error:
+        logger.exception("reading %s", url)
+        raise FetchError("unreadable", f"{url} could not be read: {type(error).__name__}: {error}") from error
 
 
 def robots_unreachable(url: str) -> FetchError:

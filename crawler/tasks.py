@@ -20,6 +20,7 @@ from crawler.models import CrawlJob, CrawlUrl
 from knowledge.models import KnowledgeItem
 from progress import tracker
 from progress.errors import ProgressEnded
+from progress.failpoints import failpoint
 
 logger = logging.getLogger(__name__)
 
@@ -116,10 +117,18 @@ def end(job: CrawlJob) -> None:
 def wake(job: CrawlJob) -> None:
     """Ask a worker to take a slice. A broker that is away is no error here: the sweep asks again."""
     CrawlJob.objects.filter(pk=job.pk).update(woken_at=timezone.now())
+    failpoint("wake.before_publish")
     try:
         crawl_slice.delay(job.pk)
+        failpoint("wake.after_publish")
     except OperationalError as error:
         logger.warning("broker is away, job %s waits for the sweep: %s", job.pk, error)
+
+
+def wake_on_commit(job: CrawlJob) -> None:
+    """Whatever becomes of the message, who asked for the crawl has it: the row is committed, the sweep asks again."""
+    # No functools.partial: Django logs a robust hook that failed by its __qualname__, and a partial has none.
+    transaction.on_commit(lambda: wake(job), robust=True)
 
 
 def wake_another(job: CrawlJob) -> None:

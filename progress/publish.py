@@ -10,13 +10,13 @@ import asyncio
 import logging
 import os
 from collections import deque
-from functools import partial
 from typing import NamedTuple
 
 from channels.layers import get_channel_layer
 from django.db import transaction
 
 from progress import metrics
+from progress.failpoints import failpoint
 from progress.groups import group_name
 from progress.loop import background_loop
 
@@ -85,6 +85,7 @@ _publishers: dict[int, Publisher] = {}
 
 def publish(topic: str, text: str, *, sequence: int = 0) -> None:
     """Send now. `text` must have passed to_wire(), as progress.wire.encode does."""
+    failpoint("news.before_publish")
     pid = os.getpid()
     publisher = _publishers.get(pid) or _publishers.setdefault(pid, Publisher())
     publisher.add(News(topic, sequence, text))
@@ -92,4 +93,5 @@ def publish(topic: str, text: str, *, sequence: int = 0) -> None:
 
 def publish_on_commit(topic: str, text: str, *, sequence: int = 0) -> None:
     """Send when the surrounding transaction commits: nobody hears of a row that rolled back."""
-    transaction.on_commit(partial(publish, topic, text, sequence=sequence), robust=True)
+    # No functools.partial: Django logs a robust hook that failed by its __qualname__, and a partial has none.
+    transaction.on_commit(lambda: publish(topic, text, sequence=sequence), robust=True)

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from progress.errors import IllegalMove, ProgressEnded, UnknownProgress
+from progress.failpoints import failpoint
 from progress.groups import progress_topic
 from progress.messages import LOG_LINES, ErrorBody, event_frame, message_type, payload_of
 from progress.models import Progress, ProgressEvent
@@ -193,4 +194,5 @@ def _write_event(row: Progress, now: datetime) -> None:
     ProgressEvent.objects.create(
         progress=row, sequence=row.sequence, type=kind, payload=payload, lines=list(lines), created_at=now
     )
+    failpoint("event.before_commit")
     publish_on_commit(progress_topic(row.id), event_frame(kind, payload, row.logs), sequence=row.sequence)
