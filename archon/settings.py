@@ -304,6 +304,23 @@ CRAWL_LEASE_SECONDS = env.number(
     at_least=1,
     at_most=600,
 )
+CHROMIUM = env.text("ARCHON_CHROMIUM", "", "Program of Chromium or Chrome that renders pages. Empty: found on PATH.")
+CDP_URL = env.secret(
+    "ARCHON_CDP_URL", "", "DevTools address of a Chromium that runs on this machine already, instead of our own."
+)
+BROWSER_TABS = env.integer("ARCHON_BROWSER_TABS", 2, "Pages rendered at once per worker.", at_least=1, at_most=32)
+BROWSER_PAGE_SECONDS = env.number(
+    "ARCHON_BROWSER_PAGE_SECONDS", 30, "Longest rendering of one page.", at_least=1, at_most=60
+)
+BROWSER_MAX_PAGES = env.integer(
+    "ARCHON_BROWSER_MAX_PAGES", 200, "A browser is replaced after so many pages.", at_least=1, at_most=100_000
+)
+BROWSER_MAX_MINUTES = env.number(
+    "ARCHON_BROWSER_MAX_MINUTES", 30, "A browser is replaced after so many minutes.", at_least=0.1, at_most=1_440
+)
+BROWSER_MAX_MEMORY = env.integer(
+    "ARCHON_BROWSER_MAX_MEMORY", 1_536, "A browser that holds more MiB is killed.", at_least=256, at_most=65_536
+)
 CRAWL_SLICES_PER_JOB = env.integer(
     "ARCHON_CRAWL_SLICES_PER_JOB",
     WORKERS,

@@ -9,8 +9,8 @@ from celery import shared_task
 from celery.signals import worker_process_init
 from django.utils import timezone
 
-from archon.embedded.lifeline import tie_to_parent
 from archon.models import Canary
+from progress.lifeline import tie_to_parent
 
 WORKER = "worker"
 

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
 
 from crawler import frontier, tasks
-from crawler.engine import guard
+from crawler.engine import guard, refuse_without_browser
 from crawler.errors import CrawlConflict, UnknownCrawl, WrongState
 from crawler.kinds import raw_address, refuse_unsupported
 from crawler.models import CrawlJob, CrawlUrl
@@ -74,10 +74,11 @@ def start(request: CrawlRequest) -> Started:
     """Begin a crawl, or join the one that is already crawling this URL with the same options.
 
     Raises InvalidUrl, ForbiddenAddress, FetchError (the host does not resolve) and CrawlConflict
-    (the URL is being crawled with other options). Safe to call twice with one idempotency key.
+    (the URL is being crawled with other options) and BrowserMissing. Safe to call twice with one idempotency key.
     """
     given = canonical_url(request.url)
     refuse_unsupported(given)
+    refuse_without_browser(request.render)
     seed = raw_address(given)
     guard().check_url(seed)
     guard().resolve(seed, DNS_SECONDS)

@@ -124,11 +124,12 @@ class CrawlUrlAdmin(ReadOnlyAdmin):
         "http_status",
         "milliseconds",
         "size",
+        "rendered",
         "chunks",
         "attempts",
         "error_message",
     )
-    list_filter = ("state",)
+    list_filter = ("state", "rendered")
     search_fields = ("url",)
     # Counting and joining 100,000 rows for every page would be what makes this list slow.
     show_full_result_count = False

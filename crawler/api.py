@@ -141,6 +141,7 @@ def url_out(url: CrawlUrl) -> CrawlUrlOut:
         http_status=url.http_status,
         milliseconds=url.milliseconds,
         bytes=url.size,
+        rendered=url.rendered,
         chunks=url.chunks,
         attempts=url.attempts,
         page_id=str(url.document_id) if url.document_id else None,

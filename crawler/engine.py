@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import functools
 import os
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from crawler.errors import BrowserMissing
 from crawler.fetcher import Fetcher, FetchSettings
 from crawler.guard import Guard, GuardPolicy
+from progress.loop import submit
+
+if TYPE_CHECKING:
+    from crawler.browser import BrowserSettings
+
+CLOSE_SECONDS = 5
 
 
 @functools.cache
@@ -39,4 +47,38 @@ def _fetcher_of(pid: int) -> Fetcher:
             work_dir=str(settings.DATA_DIR / "crawl4ai"),
         ),
         guard(),
+        browser_settings(),
     )
+
+
+def close() -> None:
+    """Before this process ends: its browser ends in good order, its profile with it."""
+    if _fetcher_of.cache_info().currsize:
+        submit(fetcher().close()).result(CLOSE_SECONDS)
+
+
+def browser_settings() -> BrowserSettings | None:
+    """None when there is no browser that pages could be rendered with."""
+    from crawler.browser import BrowserSettings
+    from crawler.chromium import find_chromium
+
+    program = "" if settings.CDP_URL else find_chromium(settings.CHROMIUM)
+    if program is None:
+        return None
+    return BrowserSettings(
+        user_agent=settings.USER_AGENT,
+        program=program,
+        cdp_url=settings.CDP_URL,
+        tabs=settings.BROWSER_TABS,
+        page_seconds=settings.BROWSER_PAGE_SECONDS,
+        max_html=settings.CRAWL_MAX_PAGE_BYTES,
+        max_pages=settings.BROWSER_MAX_PAGES,
+        max_age_seconds=60 * settings.BROWSER_MAX_MINUTES,
+        max_memory=settings.BROWSER_MAX_MEMORY * 2**20,
+    )
+
+
+def refuse_without_browser(render: str) -> None:
+    """Raises BrowserMissing. Only local mode can tell in advance: elsewhere workers run on machines of their own."""
+    if render == "browser" and settings.LOCAL_MODE and browser_settings() is None:
+        raise BrowserMissing

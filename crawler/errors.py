@@ -3,6 +3,7 @@
     CrawlerError
       +-- InvalidUrl          422  the address itself cannot be crawled
       +-- ForbiddenAddress    422  the address leads to a place we never go
+      +-- BrowserMissing      422  a browser was asked for where there is none
       +-- FetchError          422  the page could not be got; `retryable` says whether to come back
       +-- UnknownCrawl        404  no crawl with that id
       +-- WrongState          409  the crawl is not in a state that allows the move
@@ -48,9 +49,27 @@ class ForbiddenAddress(CrawlerError):
         super().__init__(code, message, hint=hint, field=field)
 
 
+class BrowserMissing(CrawlerError):
+    """Code: browser_missing."""
+
+    http_status = 422
+
+    def __init__(
+        self,
+        code: str = "browser_missing",
+        message: str = "There is no browser here that could run the scripts of a page.",
+        *,
+        hint: str = "Install Chromium, or set ARCHON_CHROMIUM to its program or ARCHON_CDP_URL to one that runs; or "
+        "crawl with render=http.",
+        field: str | None = "render",
+    ) -> None:
+        super().__init__(code, message, hint=hint, field=field)
+
+
 class FetchError(CrawlerError):
     """Codes: dns_failed, connect_failed, tls_failed, timeout, too_slow, http_status, too_large, too_many_redirects,
-    bad_redirect, unsupported_type, empty_page, decode_failed, protocol_error.
+    bad_redirect, unsupported_type, empty_page, decode_failed, protocol_error; by the browser also render_failed,
+    render_timeout, browser_crashed.
 
     `status` is the HTTP status when an answer came, `retry_after` the seconds the server asked us to wait.
     """

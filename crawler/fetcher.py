@@ -1,12 +1,15 @@
-"""Pages over HTTP: the only module that imports crawl4ai.
+"""Pages over HTTP or by a browser: the only module that imports crawl4ai.
 
-crawl4ai is the engine whose strategies fetch; ours is a subclass of its HTTP strategy that keeps what the original
+crawl4ai is the engine whose strategies fetch; ours are subclasses. That of its HTTP strategy keeps what the original
 loses: the status and headers of every answer, a bound on what is read, a guard at the socket, and the page's own
-charset. A page or one of our errors comes out, and nothing else.
+charset. That of its Playwright strategy gives every page a context and a way to the network of its own. A page or one
+of our errors comes out, and nothing else.
 """
 
 import asyncio
+import dataclasses
 import importlib
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -16,13 +19,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from crawler.charset import decode
-from crawler.errors import FetchError
+from crawler.errors import BrowserMissing, CrawlerError, FetchError
 from crawler.guard import Guard
+from crawler.kinds import HTML_TYPES
 from crawler.robots import MAX_ROBOTS_BYTES, RobotsRules
+from crawler.shell import needs_browser, visible_chars
 from crawler.urls import canonical_url
 
 if TYPE_CHECKING:
+    from crawler.browser import Browser, BrowserSettings, Rendered
     from crawler.transport import Reply, Request
+
+logger = logging.getLogger(__name__)
 
 PAGE_TYPES = (
     "text/html",
@@ -57,7 +65,8 @@ class FetchSettings:
 class Page:
     """A fetched page. `url` and `final_url` are canonical, header names lower-case, `size` counts decoded bytes.
 
-    `body` holds the bytes only when they were asked for with `keep_body`; `text` is empty when `not_modified`.
+    `body` holds the bytes only when they were asked for with `keep_body`; `text` is empty when `not_modified`. `text`
+    of a `rendered` page is what its scripts made of it. `note` says why a page that needs a browser was not rendered.
     """
 
     url: str
@@ -71,6 +80,8 @@ class Page:
     redirects: int
     not_modified: bool
     body: bytes = b""
+    rendered: bool = False
+    note: str = ""
 
 
 class Strategy(Protocol):
@@ -84,9 +95,11 @@ class Strategy(Protocol):
 class Fetcher:
     """One per process and event loop: it holds that loop's connections."""
 
-    def __init__(self, settings: FetchSettings, guard: Guard) -> None:
+    def __init__(self, settings: FetchSettings, guard: Guard, browser: "BrowserSettings | None" = None) -> None:
         self.settings = settings
+        self.browser_settings = browser
         self._guard = guard
+        self._browser: Browser | None = None
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._strategy: Strategy | None = None
 
@@ -98,6 +111,9 @@ class Fetcher:
 
     async def close(self) -> None:
         strategy, self._strategy = self._strategy, None
+        browser, self._browser = self._browser, None
+        if browser is not None:
+            await browser.close()
         if strategy is not None:
             await strategy.close()
 
@@ -120,14 +136,19 @@ class Fetcher:
         accept: tuple[str, ...] = PAGE_TYPES,
         max_bytes: int | None = None,
         keep_body: bool = False,
+        render: str = "http",
     ) -> Page:
-        """Get one page. Raises FetchError, ForbiddenAddress or InvalidUrl and nothing else.
+        """Get one page. Raises FetchError, ForbiddenAddress, InvalidUrl or BrowserMissing and nothing else.
 
         Only a 2xx answer, or 304 to `etag` or `last_modified`, is a page. Cancelling closes the connection at once.
+        `render` is "http", "browser", or "auto": HTTP first, and the browser for a page that needs its scripts. What
+        is no HTML page comes over HTTP in any case.
         """
         from crawler.transport import Request
 
         canonical = canonical_url(url)
+        if render == "browser" and (rendered := await self._rendered(canonical)):
+            return rendered
         request = Request(
             headers=self._headers(headers, accept, etag, last_modified),
             accept=accept,
@@ -139,7 +160,45 @@ class Fetcher:
         milliseconds = round((time.monotonic() - started) * 1000)
         if reply.status != 304:
             _check_content(canonical, reply)
-        return _page(canonical, text, reply, milliseconds=milliseconds, body=reply.body if keep_body else b"")
+        page = _page(canonical, text, reply, milliseconds=milliseconds, body=reply.body if keep_body else b"")
+        if render == "auto" and reply.status == 200 and reply.content_type in HTML_TYPES and needs_browser(text):
+            return await self._rendered_instead(page)
+        return page
+
+    async def _rendered(self, canonical: str) -> Page | None:
+        """None when the address leads to something that is no HTML page."""
+        from crawler.browser import NotHtmlError
+
+        started = time.monotonic()
+        try:
+            rendered = await self._open_browser().render(canonical)
+        except NotHtmlError:
+            return None
+        return _rendered_page(canonical, rendered, milliseconds=round((time.monotonic() - started) * 1000))
+
+    async def _rendered_instead(self, page: Page) -> Page:
+        """The page by the browser; as it came over HTTP, with a note, when that cannot be and it says something."""
+        try:
+            rendered = await self._rendered(page.final_url)
+        except CrawlerError as error:
+            says_nothing = not visible_chars(page.text.lower(), 1)
+            if isinstance(error, FetchError) and (error.retryable or says_nothing):
+                raise
+            hint = f" {error.hint}" if error.hint else ""
+            return dataclasses.replace(page, note=f"Not rendered: {error.message}{hint}")
+        if rendered is None:
+            return page
+        return dataclasses.replace(rendered, url=page.url, redirects=page.redirects)
+
+    def _open_browser(self) -> "Browser":
+        if self.browser_settings is None:
+            raise BrowserMissing
+        if self._browser is None:
+            from crawler.browser import Browser
+
+            preload(self.settings.work_dir)
+            self._browser = Browser(self.browser_settings, self._guard, _browser_strategy)
+        return self._browser
 
     async def fetch_robots(self, origin: str) -> RobotsRules:
         """The rules of one origin by RFC 9309. An unreachable or failing server forbids everything."""
@@ -201,6 +260,23 @@ def _page(url: str, text: str, reply: "Reply", *, milliseconds: int, body: bytes
     )
 
 
+def _rendered_page(url: str, rendered: "Rendered", *, milliseconds: int) -> Page:
+    return Page(
+        url=url,
+        final_url=rendered.final_url,
+        status=rendered.status,
+        content_type="text/html",
+        # The validators are those of the document before its scripts ran: they say nothing about what it shows.
+        headers={name: value for name, value in rendered.headers.items() if name not in ("etag", "last-modified")},
+        text=rendered.html,
+        size=len(rendered.html.encode()),
+        milliseconds=milliseconds,
+        redirects=0,
+        not_modified=False,
+        rendered=True,
+    )
+
+
 def _check_content(url: str, reply: "Reply") -> None:
     if not reply.body.strip():
         raise FetchError("empty_page", f"{url} is empty.", status=reply.status)
@@ -247,3 +323,131 @@ def _http_strategy(settings: FetchSettings, guard: Guard) -> Strategy:
             )
 
     return GuardedHTTPStrategy()
+
+
+# Done when the document is complete and nothing in it has changed for a while: half a second for a page that says
+# something, longer for one that says hardly anything yet. The page's own scripts could cheat; the time limit holds.
+_SETTLED = """
+([enough, patience]) => new Promise(settled => {
+  const begun = performance.now();
+  let changed = begun;
+  const observer = new MutationObserver(() => { changed = performance.now(); });
+  observer.observe(document, {subtree: true, childList: true, characterData: true});
+  const look = () => {
+    const now = performance.now();
+    const said = document.body ? document.body.innerText.trim().length : 0;
+    const still = document.readyState === "complete" && now - changed > (said >= enough ? 500 : 2500);
+    if (still || now - begun > patience) { observer.disconnect(); settled(); }
+    else setTimeout(look, 100);
+  };
+  look();
+})
+"""
+_NAVIGATIONS = 3
+
+
+def _browser_strategy(settings: "BrowserSettings", cdp_url: str) -> Any:
+    """crawl4ai's Playwright strategy over DevTools, with a context per page and hooks that watch where it goes."""
+    from crawl4ai.async_configs import BrowserConfig, CrawlerRunConfig
+    from crawl4ai.async_crawler_strategy import AsyncPlaywrightCrawlerStrategy
+    from crawl4ai.async_logger import AsyncLoggerBase
+    from crawl4ai.browser_manager import BrowserManager
+    from playwright.async_api import Error as PlaywrightError
+
+    from crawler.browser import CLOSE_SECONDS, Visit
+    from crawler.shell import ENOUGH_CHARS
+
+    def ignore(self: Any, *args: Any, **kwargs: Any) -> None: ...
+
+    names = ("debug", "info", "success", "warning", "error", "url_status", "error_status")
+    Quiet = type("Quiet", (AsyncLoggerBase,), {**dict.fromkeys(names, ignore), "console": None})
+
+    class RunConfig(CrawlerRunConfig):  # type: ignore[misc]
+        __setattr__ = object.__setattr__  # the original inspects its signature at each assignment
+        visit: Visit
+
+    class ContextPerPage(BrowserManager):  # type: ignore[misc]
+        async def get_page(self, crawlerRunConfig: RunConfig) -> tuple[Any, Any]:
+            visit = crawlerRunConfig.visit
+            context = await self.browser.new_context(
+                user_agent=settings.user_agent,
+                proxy={"server": visit.proxy, "username": visit.ticket.name, "password": visit.ticket.secret},
+                accept_downloads=False,
+                service_workers="block",
+            )
+            try:
+                page = await context.new_page()
+            except BaseException:
+                await self._close(context, visit)
+                raise
+            page._archon_visit = visit
+            return page, context
+
+        async def release_page_with_context(self, page: Any) -> None:
+            await self._close(page.context, page._archon_visit)
+
+        async def _close(self, context: Any, visit: Visit) -> None:
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await context.close()
+            except (TimeoutError, PlaywrightError):
+                visit.stuck = True
+
+    class BrowserStrategy(AsyncPlaywrightCrawlerStrategy):  # type: ignore[misc]
+        async def crawl(self, url: str, config: Visit) -> Any:
+            run = RunConfig(
+                wait_until="domcontentloaded",
+                page_timeout=round(settings.page_seconds * 1000),
+                ignore_body_visibility=True,
+                body_visibility_timeout=1,
+                delay_before_return_html=0,
+                verbose=False,
+            )
+            run.visit = config
+            return await self._crawl_web(url, run)  # not crawl(), which also reads file: and raw:
+
+    async def watch(page: Any, context: Any, config: Any, **_: Any) -> None:
+        visit: Visit = config.visit
+
+        def asked(request: Any) -> None:
+            if request.is_navigation_request() and request.frame == page.main_frame:
+                visit.wanted = request.url
+
+        def answered(response: Any) -> None:
+            if response.request.is_navigation_request() and response.frame == page.main_frame:
+                visit.answer = response
+
+        page.on("request", asked)
+        page.on("response", answered)
+
+    async def arrived(page: Any, config: Any, **_: Any) -> None:
+        config.visit.check_answer()
+
+    async def settle(page: Any, config: Any, **_: Any) -> None:
+        for _attempt in range(_NAVIGATIONS):
+            try:
+                await page.evaluate(_SETTLED, [ENOUGH_CHARS, settings.settle_seconds * 1000])
+            except PlaywrightError as error:
+                if "context was destroyed" not in str(error):
+                    raise
+                await page.wait_for_load_state("domcontentloaded")  # it moved on by script
+            else:
+                return
+
+    config = BrowserConfig(
+        browser_mode="cdp",
+        cdp_url=cdp_url,
+        cdp_cleanup_on_close=True,
+        cdp_close_delay=0,
+        text_mode=True,
+        verbose=False,
+        accept_downloads=False,
+        user_agent=settings.user_agent,
+    )
+    quiet = Quiet()
+    strategy = BrowserStrategy(browser_config=config, logger=quiet)
+    strategy.browser_manager = ContextPerPage(browser_config=config, logger=quiet)
+    strategy.set_hook("on_page_context_created", watch)
+    strategy.set_hook("after_goto", arrived)
+    strategy.set_hook("before_retrieve_html", settle)
+    return strategy

@@ -197,6 +197,7 @@ RESULT_FIELDS = (
     "lease_until",
     "next_at",
     "http_status",
+    "rendered",
     "milliseconds",
     "size",
     "chunks",

@@ -103,6 +103,8 @@ class CrawlUrl(models.Model):
     http_status = models.PositiveSmallIntegerField(null=True)
     milliseconds = models.PositiveIntegerField(null=True)
     size = models.PositiveBigIntegerField(null=True)
+    # Its text is what a browser showed when the page's scripts had run.
+    rendered = models.BooleanField(default=False)
     chunks = models.PositiveIntegerField(default=0)
     error_code = models.CharField(max_length=64, blank=True)
     error_message = models.TextField(blank=True)

@@ -19,12 +19,13 @@ from crawler import frontier
 from crawler.actions import DNS_SECONDS, CrawlRequest
 from crawler.charset import decode
 from crawler.discovery import SEED_TYPES, Beginning, Limits, begin, raw_address, refuse_unsupported
-from crawler.engine import guard
+from crawler.engine import guard, refuse_without_browser
 from crawler.errors import FetchError, ForbiddenAddress, InvalidUrl
 from crawler.fetcher import Fetcher, FetchSettings, Page
 from crawler.guard import Guard, GuardPolicy
 from crawler.robots import RobotsRules
 from crawler.scope import Scope, query_family
+from crawler.shell import needs_browser
 from crawler.urls import canonical_url, origin_of, path_and_query
 from progress.loop import submit
 
@@ -72,6 +73,7 @@ def preview(request: CrawlRequest) -> Preview:
     """Raises what actions.start would raise, and FetchError when the seed itself cannot be had."""
     given = canonical_url(request.url)
     refuse_unsupported(given)
+    refuse_without_browser(request.render)
     seed = raw_address(given)
     guard().check_url(seed)
     guard().resolve(seed, DNS_SECONDS)
@@ -207,7 +209,7 @@ def _judged(request: CrawlRequest, page: Page, robots: RobotsRules, beginning: B
         pages=tuple(pages[:MAX_SHOWN]),
         counts={"crawl": 0, "skip": 0, **counts},
         robots=robots,
-        notes=(*beginning.lines, *beginning.notes, *_hints(page, robots, read)),
+        notes=(*beginning.lines, *beginning.notes, *_hints(request, page, robots, read)),
         truncated=beginning.truncated or ("shown" if len(pages) > MAX_SHOWN else ""),
     )
 
@@ -261,11 +263,13 @@ class _Judge:
         return "ok" if self.room > 0 else "max_pages"
 
 
-def _hints(page: Page, robots: RobotsRules, read: Extracted | None) -> Iterator[str]:
+def _hints(request: CrawlRequest, page: Page, robots: RobotsRules, read: Extracted | None) -> Iterator[str]:
     if page.final_url != page.url:
         yield f"{page.url} leads to {page.final_url}: the scope goes along."
-    if read and read.app_shell:
-        yield "The page has hardly any text without JavaScript; it may need render=browser."
+    if read and needs_browser(page.text):
+        yield "The page shows its text only when its scripts have run, which a preview does not do." + (
+            " Crawl it with render=auto." if request.render == "http" else ""
+        )
     if read and read.noindex:
         yield "The page asks not to be indexed: with respect_robots it is not stored."
     delay = robots.crawl_delay(settings.USER_AGENT)

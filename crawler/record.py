@@ -38,7 +38,10 @@ TELLING_REASONS = frozenset({"robots", "excluded", "not_included", "query_varian
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A page that was got and read. `links` are judged but for what only the database knows."""
+    """A page that was got and read. `links` are judged but for what only the database knows.
+
+    `note` says why a page that needs a browser was stored without one.
+    """
 
     url: CrawlUrl
     final_url: str
@@ -47,6 +50,8 @@ class Fetched:
     size: int
     document: PreparedDocument
     links: Sequence[Candidate]
+    rendered: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,9 @@ class Batch:
         if outcome.final_url != url.url:
             url.reason = "redirected"
         url.http_status, url.milliseconds, url.size = outcome.http_status, outcome.milliseconds, outcome.size
+        url.rendered = outcome.rendered
+        if outcome.note:
+            self.lines.append(f"{url.url}: {outcome.note}")
         self._stored(url, result)
         if url.depth == 0:
             name_item(self.job.item_id, outcome.document.incoming.title)
@@ -203,7 +211,9 @@ class Batch:
         done = self.row.processed_pages + self.add["processed_pages"]
         total = self.row.total_pages + self.add["total_pages"]
         if fetched:
-            self.lines.append(f"Processed {done}/{total} pages")
+            rendered = sum(outcome.rendered for outcome in fetched)
+            shown = f", {rendered} of the last {len(fetched)} by a browser" if rendered else ""
+            self.lines.append(f"Processed {done}/{total} pages{shown}")
         self.row = tracker.update(
             self.job.progress_id,
             row=self.row,
@@ -241,6 +251,8 @@ def remove_vanished(job: CrawlJob) -> int:
 
 def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:
     parts = [f"Completed: {stored} pages, {row.chunks_stored} chunks, {row.word_count:,} words."]
+    if rendered := CrawlUrl.objects.filter(job=job, rendered=True).count():
+        parts.append(f"{rendered} of them needed a browser.")
     if row.failed_pages:
         parts.append(f"{row.failed_pages} pages failed; see the list of pages, retry them with retry-failed.")
     if removed:

@@ -29,7 +29,9 @@ class CrawlIn(Schema):
     exclude: list[Glob] = Field(default_factory=list, max_length=50, description="Globs a path must not match.")
     scope: Literal["path", "host", "domain"] = "path"
     extract_code_examples: bool = True
-    render: Literal["auto", "http", "browser"] = "auto"
+    render: Literal["auto", "http", "browser"] = Field(
+        "auto", description="auto: by a browser where a page shows its text only when its scripts have run."
+    )
     respect_robots: bool = True
 
     def request(self, *, idempotency_key: str | None, owner_id: int | None) -> CrawlRequest:
@@ -86,6 +88,7 @@ class CrawlUrlOut(Schema):
     http_status: int | None
     milliseconds: int | None
     bytes: int | None
+    rendered: bool
     chunks: int
     attempts: int
     page_id: str | None

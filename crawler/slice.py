@@ -50,6 +50,7 @@ ROBOTS_SECONDS = 30
 LOOK_SECONDS = 0.5
 LIST_SECONDS = 1.0
 RETRY_WAIT_SECONDS = 3.0
+NO_TEXT_HINT = "If it shows text in your browser, crawl it with render=browser."
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", ""})
 # Below this many queued pages one slice is enough; each further one takes another worker.
 PAGES_PER_SLICE = 16
@@ -201,7 +202,15 @@ class Slice:
         etag, last_modified = known or (None, None)
         seed = url.depth == 0
         accept = SEED_TYPES if seed else PAGE_TYPES
-        future = submit(fetcher().fetch(url.url, etag=etag, last_modified=last_modified, accept=accept, keep_body=seed))
+        page = fetcher().fetch(
+            url.url,
+            etag=etag,
+            last_modified=last_modified,
+            accept=accept,
+            keep_body=seed,
+            render=self.job.render,
+        )
+        future = submit(page)
         self.flying[url.id] = (url, future)
         future.add_done_callback(lambda _, landed=url.id: self.landed.put(landed))  # type: ignore[misc]
 
@@ -254,7 +263,7 @@ class Slice:
         if found.noindex and self.job.respect_robots:
             return Skipped(url, "noindex", f"Skipped: {url.url} asks not to be indexed")
         if not found.markdown.strip():
-            return Failed(url, FetchError("empty_page", f"{url.url} has no text.", hint="It may need a browser."))
+            return Failed(url, FetchError("empty_page", f"{url.url} has no text.", hint=page.note or NO_TEXT_HINT))
         document = prepare_document(
             IncomingDocument(
                 url=page.final_url,
@@ -275,7 +284,15 @@ class Slice:
         if begun is not None:
             links = (*(links if begun.follow else ()), *begun.addresses)
         return Fetched(
-            url, page.final_url, page.status, page.milliseconds, page.size, document, self._candidates(url, links)
+            url,
+            page.final_url,
+            page.status,
+            page.milliseconds,
+            page.size,
+            document,
+            self._candidates(url, links),
+            rendered=page.rendered,
+            note=page.note,
         )
 
     def _discover(self, url: CrawlUrl, page: Page) -> Beginning:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_process_shutdown
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -39,6 +39,13 @@ def load_engine(**_: Any) -> None:
     # Pages make many small objects and few cycles: the default threshold would search them 50 times a page.
     gc.set_threshold(50_000, 20, 20)
     gc.freeze()
+
+
+@worker_process_shutdown.connect
+def close_engine(**_: Any) -> None:
+    from crawler import engine
+
+    engine.close()
 
 
 @shared_task(ignore_result=True)

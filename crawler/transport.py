@@ -156,9 +156,9 @@ async def _read(
     response: aiohttp.ClientResponse, visited: list[str], request: Request, settings: "FetchSettings"
 ) -> Reply:
     headers = _lower_headers(response)
-    media_type, charset = _media_type(headers.get("content-type", ""))
+    media_type, charset = media_type_of(headers.get("content-type", ""))
     if response.status != 304:
-        _check_status(visited[-1], response.status, headers)
+        check_status(visited[-1], response.status, headers)
         _check_type(visited[-1], media_type, request.accept)
         _check_coding(visited[-1], headers.get("content-encoding", ""))
     body = b"" if response.status == 304 else await _read_body(response, visited[-1], request, settings)
@@ -203,7 +203,7 @@ def _too_large(url: str, limit: int) -> FetchError:
     )
 
 
-def _check_status(url: str, status: int, headers: Mapping[str, str]) -> None:
+def check_status(url: str, status: int, headers: Mapping[str, str]) -> None:
     if 200 <= status < 300:
         return
     raise FetchError(
@@ -269,7 +269,7 @@ def _lower_headers(response: aiohttp.ClientResponse) -> dict[str, str]:
     return lowered
 
 
-def _media_type(header: str) -> tuple[str, str | None]:
+def media_type_of(header: str) -> tuple[str, str | None]:
     media_type, _, parameters = header.partition(";")
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")

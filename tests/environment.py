@@ -24,8 +24,8 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from archon.embedded.lifeline import tied_to_this_process
 from archon.embedded.redis import redis_answers, redis_command
+from progress.lifeline import tied_to_this_process
 
 START_SECONDS = 30
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "live_server", "admin_user", "stack"})

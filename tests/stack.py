@@ -20,7 +20,7 @@ from urllib.error import HTTPError
 import psutil
 from websockets.sync.client import ClientConnection, connect
 
-from archon.embedded.lifeline import tied_to_this_process
+from progress.lifeline import tied_to_this_process
 from tests.environment import redis_server, temporary_folder
 from tests.wire import Published
 

@@ -16,8 +16,8 @@ import psutil
 from redis import Redis
 from redis.exceptions import RedisError
 
-from archon.embedded.lifeline import tied_to_this_process
 from archon.embedded.redis import redis_command
+from progress.lifeline import tied_to_this_process
 from tests.environment import temporary_folder
 from tests.stack import ROOT, eventually, free_port
 

@@ -17,7 +17,7 @@ import psutil
 from redis import Redis
 
 from archon.embedded import probe
-from archon.embedded.lifeline import tied_to_this_process
+from progress.lifeline import tied_to_this_process
 from tests.environment import create_database, temporary_folder
 
 ROOT = Path(__file__).resolve().parents[2]
