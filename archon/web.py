@@ -26,7 +26,6 @@ from daphne.server import Server
 from daphne.ws_protocol import ConnectionDeny, WebSocketFactory, WebSocketProtocol
 from twisted.internet import defer, reactor
 
-from archon.mcp.endpoint import mcp_endpoint
 from progress.closing import CLOSE_FLOOD, CLOSE_OVERLOAD, CLOSE_RESTART, OUTLET_EXTENSION
 from progress.flood import InputRate
 
@@ -171,8 +170,6 @@ class WebServer(Server):  # type: ignore[misc]
         # What is loaded now stays: a collection that walks it would hold up every socket.
         gc.collect()
         gc.freeze()
-        clock: Any = reactor
-        clock.addSystemEventTrigger("before", "shutdown", self.stop_mcp)
         super().run()
 
     def listen_success(self, port: Any) -> None:
@@ -215,9 +212,6 @@ class WebServer(Server):  # type: ignore[misc]
         clock.callLater(GOODBYE_SECONDS + 0.1, told.callback, None)
         told.addCallback(lambda _: super(WebServer, self).kill_all_applications())
         return told
-
-    def stop_mcp(self) -> Any:
-        return defer.Deferred.fromFuture(asyncio.ensure_future(mcp_endpoint.stop()))
 
     def _goodbye(self, protocol: Socket) -> None:
         protocol.serverClose(CLOSE_RESTART)
