@@ -8,6 +8,7 @@ which ALLOWED_HOSTS bounds (a rebound name is not in it).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,6 +104,36 @@ class SignedInSockets:
             await self.application(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": CLOSE_NOT_SIGNED_IN})
+
+
+class McpAccess:
+    """ASGI wrapper: the same rules for assistants at /mcp. Stands inside the middleware that finds the user."""
+
+    def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
+        self.application = application
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        host = header(scope["headers"], b"host")
+        origin = header(scope["headers"], b"origin")
+        if not is_allowed_host(host):
+            await refuse(send, 421, f"{host!r} is not a name of this server.", "Add it to ARCHON_ALLOWED_HOSTS.")
+        elif origin and not is_own_origin(origin, host):
+            hint = "Add the origin to ARCHON_TRUSTED_ORIGINS if it is yours."
+            await refuse(send, 403, f"Pages of {origin} may not call here.", hint)
+        elif settings.LOCAL_MODE or scope["user"].is_authenticated:
+            await self.application(scope, receive, send)
+        else:
+            await refuse(send, 401, "Sign in to use this server.", "Send the session of an account that is signed in.")
+
+
+async def refuse(send: Any, status: int, error: str, hint: str) -> None:
+    """In the words of JSON-RPC, which is all that MCP clients read."""
+    message = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": f"{error} {hint}"}}
+    headers = [(b"content-type", b"application/json")]
+    if status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="archon"'))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(message).encode()})
 
 
 def local_operator() -> Any:

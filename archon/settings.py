@@ -363,6 +363,9 @@ PROGRESS_EVENTS_KEPT = env.integer(
 LOG_RECORDS_KEPT = env.integer(
     "ARCHON_LOG_RECORDS_KEPT", 10_000, "MCP log records kept.", at_least=100, at_most=10_000_000
 )
+MCP_CRAWLS_PER_HOUR = env.integer(
+    "ARCHON_MCP_CRAWLS_PER_HOUR", 30, "Crawls that one assistant's session may start.", at_least=0, at_most=100_000
+)
 
 
 # ---- Tests --------------------------------------------------------------------------------
@@ -392,6 +395,10 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         # Streamed to the dashboard, however quiet stderr is.
         "mcp.server": {"handlers": ["mcp_log"], "level": "INFO"},
+        # The SDK tells every request; the log of calls tells more.
+        "mcp.server.streamable_http": {"level": "WARNING"},
+        "mcp.server.streamable_http_manager": {"level": "WARNING"},
+        "mcp.server.mcpserver": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},

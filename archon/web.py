@@ -26,6 +26,7 @@ from daphne.server import Server
 from daphne.ws_protocol import ConnectionDeny, WebSocketFactory, WebSocketProtocol
 from twisted.internet import defer, reactor
 
+from archon.mcp.endpoint import mcp_endpoint
 from progress.closing import CLOSE_FLOOD, CLOSE_OVERLOAD, CLOSE_RESTART, OUTLET_EXTENSION
 from progress.flood import InputRate
 
@@ -170,6 +171,8 @@ class WebServer(Server):  # type: ignore[misc]
         # What is loaded now stays: a collection that walks it would hold up every socket.
         gc.collect()
         gc.freeze()
+        clock: Any = reactor
+        clock.addSystemEventTrigger("before", "shutdown", self.stop_mcp)
         super().run()
 
     def listen_success(self, port: Any) -> None:
@@ -212,6 +215,9 @@ class WebServer(Server):  # type: ignore[misc]
         clock.callLater(GOODBYE_SECONDS + 0.1, told.callback, None)
         told.addCallback(lambda _: super(WebServer, self).kill_all_applications())
         return told
+
+    def stop_mcp(self) -> Any:
+        return defer.Deferred.fromFuture(asyncio.ensure_future(mcp_endpoint.stop()))
 
     def _goodbye(self, protocol: Socket) -> None:
         protocol.serverClose(CLOSE_RESTART)

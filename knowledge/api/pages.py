@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Query, Router
 
 from knowledge import schemas
-from knowledge.api.params import MAX_ID, Offset, PageLimit, Text, item_of, window
+from knowledge.api.params import Offset, PageLimit, Text, item_of, window
 from knowledge.bodies import page_body, page_summary_body
-from knowledge.errors import BadQuery, UnknownPage
-from knowledge.models import DIGEST_CHARS, Document
+from knowledge.errors import BadQuery
+from knowledge.models import Document
+from knowledge.pages import page_by_id, page_by_url
 from knowledge.rendering import render_page
 from progress.wire import storable
 
@@ -41,28 +41,18 @@ def list_pages(
 
 @router.get("/pages/by-url", response=schemas.Page, summary="The text of a page, by URL")
 def read_page_by_url(request: HttpRequest, url: Annotated[str, Query(max_length=8_000)] = "") -> dict[str, Any]:
-    if not url.strip():
-        raise BadQuery("url is missing.", field="url")
-    bare = storable(url).strip().partition("#")[0]
-    spellings = [bare, bare.removesuffix("/") if bare.endswith("/") else f"{bare}/"]
-    keys = [sha256(spelling.encode()).hexdigest()[:DIGEST_CHARS] for spelling in spellings]
-    found = {page.url_hash: page for page in _pages().filter(url_hash__in=keys).order_by("-fetched_at")}
-    for key in keys:
-        if key in found:
-            return page_body(found[key])
-    hint = "GET /api/pages lists a source's pages."
-    raise UnknownPage(f"No page was stored from {bare[:200]}.", hint=hint, field="url")
+    return page_body(page_by_url(url))
 
 
 @router.get("/pages/{page_id}", response=schemas.Page, summary="The text of a page")
 def read_page(request: HttpRequest, page_id: str) -> dict[str, Any]:
-    return page_body(_page(page_id))
+    return page_body(page_by_id(page_id))
 
 
 @router.get("/pages/{page_id}/html", response=schemas.PageHtml, summary="A page as HTML that is safe to show")
 def read_page_html(request: HttpRequest, page_id: str) -> dict[str, Any]:
     """Made from the Markdown: no HTML of the page, no scripts, no images; links lead to http, https and mailto."""
-    page = _page(page_id)
+    page = page_by_id(page_id)
     text = page.alias_of or page
     rendered = render_page(text.markdown, page.url)
     return {
@@ -73,16 +63,3 @@ def read_page_html(request: HttpRequest, page_id: str) -> dict[str, Any]:
         "html": rendered.html,
         "truncated": rendered.truncated,
     }
-
-
-def _page(page_id: str) -> Document:
-    known = page_id.isascii() and page_id.isdigit() and len(page_id) < 20 and int(page_id) <= MAX_ID
-    page: Document | None = _pages().filter(pk=int(page_id)).first() if known else None
-    if page is None:
-        hint = "GET /api/pages lists a source's pages."
-        raise UnknownPage(f"No page has the id {storable(page_id)[:40]!r}.", hint=hint, field="page_id")
-    return page
-
-
-def _pages() -> Any:
-    return Document.objects.filter(item__deleted_at=None).select_related("item", "alias_of")

@@ -10,7 +10,6 @@ from knowledge.errors import UnknownSource
 from knowledge.models import KnowledgeItem
 from progress.wire import storable
 
-MAX_ID = 2**63 - 1
 MAX_OFFSET = 10_000_000
 
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]

@@ -1,0 +1,96 @@
+"""Tools that tell how the server and this session stand, and what changed in a source."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+from pydantic import Field
+
+from archon import health
+from archon.mcp import VERSION, records, uptime_seconds
+from archon.mcp.errors import refusals_told
+from archon.mcp.sessions import current
+from archon.mcp.shapes import ChangedPage, Changes, Check, Health, SessionFacts
+from archon.mcp.sources import source_named
+from knowledge.models import Document
+from progress.threads import in_pool
+
+RECENT = timedelta(days=7)
+FIXES = {
+    "database": "The database does not answer; `manage.py doctor` says why.",
+    "redis": "Redis does not answer: crawls wait until it is back. `manage.py doctor` says why.",
+    "worker": "No worker runs: search works, crawls wait. Start Archon with: make up",
+}
+
+
+@refusals_told
+async def health_check() -> Health:
+    """Whether search and crawls work now, part by part, and what to do about what does not."""
+    checks = await in_pool(health.probes.checks)
+    broken = [name for name in health.REQUIRED if checks[name]["status"] != "ok"]
+    return Health(
+        status="unhealthy" if broken else "healthy",
+        ready=not broken,
+        checks={name: Check(**check) for name, check in checks.items()},
+        uptime_seconds=uptime_seconds(),
+        version=VERSION,
+        next_step=FIXES[broken[0]] if broken else "",
+    )
+
+
+@refusals_told
+async def session_info() -> SessionFacts:
+    """What the server knows of this session and of the others."""
+    session = current.get()
+    active = await in_pool(records.active_sessions)
+    return SessionFacts(
+        client_id=session.client_id,
+        session_id=session.id or None,
+        client_name=session.client_name,
+        client_version=session.client_version,
+        transport=session.transport,
+        passages_given=len(session.given),
+        crawls_started_this_hour=len(session.crawls),
+        crawls_per_hour=settings.MCP_CRAWLS_PER_HOUR,
+        active_sessions=active,
+        session_timeout=records.SESSION_SECONDS,
+        server_uptime_seconds=uptime_seconds(),
+    )
+
+
+@refusals_told
+async def what_changed(
+    source_id: Annotated[str, Field(description="Id, host or title of the source.")],
+    since: Annotated[datetime | None, Field(description="ISO 8601; null for the last seven days.")] = None,
+    limit: Annotated[int, Field(ge=1, le=500)] = 100,
+) -> Changes:
+    """Which pages of a source are new or changed since a date, newest first; refresh_source looks for more."""
+    return await in_pool(_changes, source_id, since, limit)
+
+
+def _changes(source_id: str, since: datetime | None, limit: int) -> Changes:
+    item = source_named(source_id)
+    after = since or timezone.now() - RECENT
+    if timezone.is_naive(after):
+        after = timezone.make_aware(after)
+    pages = Document.objects.pages().without_text().filter(item=item)
+    changed = pages.filter(Q(changed_at__gt=after) | Q(first_seen_at__gt=after)).order_by("-changed_at", "pk")
+    listed = [_changed(page, after) for page in changed[:limit]]
+    note = "" if listed else "No stored page changed since then. refresh_source asks the site itself."
+    return Changes(
+        source_id=item.source_id, since=after, pages=listed, count=len(listed), total=changed.count(), note=note
+    )
+
+
+def _changed(page: Document, after: datetime) -> ChangedPage:
+    return ChangedPage(
+        page_id=str(page.pk),
+        url=page.url,
+        title=page.title,
+        change="added" if page.first_seen_at > after else "changed",
+        changed_at=page.changed_at,
+    )

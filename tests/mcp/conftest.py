@@ -1,0 +1,42 @@
+"""Assistants in this process, and the rows of the log that their calls leave."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from progress.log_rows import LOGGER, LogRecordHandler
+from progress.models import LogRecord
+from progress.threads import close_pool_connections
+
+EMPTY_INDEX = {"sqlite": "DELETE FROM knowledge_chunk_fts", "postgresql": "DELETE FROM knowledge_chunk_words"}
+
+
+class LogRows:
+    """What was logged so far, as rows."""
+
+    def __init__(self, handler: LogRecordHandler) -> None:
+        self._handler = handler
+
+    def all(self) -> list[LogRecord]:
+        self._handler.flush()
+        return list(LogRecord.objects.order_by("pk"))
+
+
+@pytest.fixture
+def log_rows(transactional_db: None) -> Iterator[LogRows]:
+    (handler,) = [one for one in logging.getLogger(LOGGER).handlers if isinstance(one, LogRecordHandler)]
+    yield LogRows(handler)
+    handler.close()
+
+
+@pytest.fixture(autouse=True)
+def clean_ends(transactional_db: None) -> Iterator[None]:
+    """The index is no model, so the flush after a test leaves it; its words would compete in the next one."""
+    yield
+    close_pool_connections()
+    with connection.cursor() as cursor:
+        cursor.execute(EMPTY_INDEX[connection.vendor])
