@@ -8,6 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from archon.mcp.api import router as mcp_router
+from archon.mcp.clients import UnknownClient
 from crawler.api import router as crawler_router
 from crawler.errors import CrawlerError
 from knowledge.api import router as knowledge_router
@@ -19,6 +21,7 @@ api = NinjaAPI(title="Archon", version="0.1.0", docs_url="/docs", urls_namespace
 api.add_router("", crawler_router)
 api.add_router("", knowledge_router)
 api.add_router("", progress_router)
+api.add_router("", mcp_router)
 
 
 def problem(
@@ -35,6 +38,13 @@ def render_error(request: HttpRequest, error: Any) -> HttpResponse:
 
 for tree in (CrawlerError, KnowledgeError, ProgressError):
     api.add_exception_handler(tree, render_error)
+
+
+@api.exception_handler(UnknownClient)
+def render_unknown_client(request: HttpRequest, error: UnknownClient) -> HttpResponse:
+    return problem(
+        request, 404, error=str(error), code="client_unknown", hint="Leave client out for all.", field="client"
+    )
 
 
 @api.exception_handler(ValidationError)

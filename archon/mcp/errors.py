@@ -9,7 +9,6 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import DatabaseError
 from mcp.server.mcpserver.exceptions import ToolError
 
-from archon.embedded.running import StartFailed
 from crawler.errors import CrawlerError
 from knowledge.errors import KnowledgeError
 from progress.errors import ProgressError
@@ -37,8 +36,6 @@ def refusals_told(tool: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             return await tool(*args, **kwargs)
         except (CrawlerError, KnowledgeError, ProgressError) as error:
             raise ToolError(refusal(error)) from error
-        except StartFailed as error:
-            raise ToolError(f"{error} [not_started] Start Archon with: make up") from error
         except DatabaseError as error:
             kind = type(error).__name__
             hint = "Try again in a few seconds; `manage.py doctor` says what is wrong."

@@ -56,7 +56,7 @@ class CallLog:
         name, version = str(info.get("name", "")), str(info.get("version", ""))
         if self.stdio is not None:
             if name:
-                self.stdio.client_name, self.stdio.client_version = name, version
+                self.stdio.named(name, version)
             return self.stdio
         request = ctx.request
         if request is None:

@@ -44,6 +44,13 @@ class Session:
     def client_id(self) -> str:
         return self.id or label(self.client_name, self.client_version)
 
+    def named(self, name: str, version: str) -> None:
+        """The only client of a stdio server has said who it is."""
+        if self.client_name != slug(name):
+            key = self.id.rpartition("_")[2]
+            self.client_name, self.client_version = slug(name), version[:20]
+            self.id = f"{label(name, version)}_{key}"
+
     def give(self, passages: Iterable[int]) -> None:
         """Remember what was told, so that it is not told again."""
         if not self.id:

@@ -43,6 +43,27 @@ TOOLS = (
 )
 
 
+def tool_bodies() -> list[dict[str, Any]]:
+    """The table as REST shows it, with the schemas that the SDK makes of the functions."""
+    server: MCPServer[Any] = MCPServer("archon")
+    add_tools(server)
+    old_names = {old: tool.name for tool in TOOLS for old in tool.old_names}
+    return [
+        {
+            "name": listed.name,
+            "title": listed.title or "",
+            "description": listed.description,
+            "read_only": bool(listed.annotations and listed.annotations.read_only_hint),
+            "destructive": bool(listed.annotations and listed.annotations.destructive_hint),
+            "open_world": bool(listed.annotations and listed.annotations.open_world_hint),
+            "alias_of": old_names.get(listed.name),
+            "input_schema": listed.parameters,
+            "output_schema": listed.output_schema,
+        }
+        for listed in server._tool_manager.list_tools()
+    ]
+
+
 def add_tools(server: MCPServer[Any]) -> None:
     for tool in TOOLS:
         server.add_tool(tool.call, title=tool.title, annotations=tool.hints, structured_output=True)
