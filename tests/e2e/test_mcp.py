@@ -17,6 +17,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from archon import doctor
 from tests.e2e.served import served
 from tests.mcp.assistant import ask, refused
 from tests.stack import ROOT, Stack, eventually
@@ -263,6 +264,16 @@ class TestLog:
 def frames(receive: Callable[..., Any]) -> Iterator[dict[str, Any]]:
     while True:
         yield json.loads(receive(timeout=20))
+
+
+class TestDoctor:
+    def test_the_handshake_is_made(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(doctor, "running_url", lambda: stack.url)
+        found = doctor.mcp()
+        assert found.status == "ok", found
+        assert f"at {stack.url}/mcp" in found.detail
+        monkeypatch.setattr(doctor, "running_url", lambda: f"{stack.url}/nowhere")
+        assert doctor.mcp().status == "failed"
 
 
 class TestStdio:

@@ -1,0 +1,67 @@
+"""What the commands have in common: rich text for a person, JSON for a pipe, exit codes.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 nothing was found, 130 Ctrl-C. Data goes to
+stdout; errors and hints go to stderr, in JSON to stdout too, as REST tells them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import IO, Any, cast
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError
+from rich.console import Console
+
+from crawler.errors import CrawlerError
+from knowledge.errors import KnowledgeError
+from progress.errors import ProgressError
+from progress.wire import to_wire
+
+DONE, REFUSED, NOTHING_FOUND, INTERRUPTED = 0, 1, 3, 130
+
+
+class TerminalCommand(BaseCommand):
+    """Subclasses add `arguments` and `answer`, which returns the exit code."""
+
+    requires_system_checks = ()
+    as_json = False
+    console: Console
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="JSON, as when the output is piped")
+        self.arguments(parser)
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        pass
+
+    def answer(self, options: dict[str, Any]) -> int:
+        raise NotImplementedError
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.as_json = options["json"] or not self.stdout.isatty()
+        self.console = Console(file=cast(IO[str], self.stdout), soft_wrap=True, highlight=False)
+        try:
+            code = self.answer(options)
+        except (CrawlerError, KnowledgeError, ProgressError) as error:
+            code = self.refuse(error.message, error.code, error.hint, error.field)
+        except DatabaseError as error:
+            kind = type(error).__name__
+            code = self.refuse(f"The database does not answer ({kind}).", "database_failed", "See: manage.py doctor")
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        if code:
+            sys.exit(code)
+
+    def refuse(self, error: str, code: str, hint: str, field: str | None = None) -> int:
+        if self.as_json:
+            self.tell({"detail": {"error": error, "code": code, "hint": hint, "field": field}})
+        self.stderr.write(f"{code}: {error} {hint}".rstrip())
+        return REFUSED
+
+    def tell(self, body: object) -> None:
+        """One JSON value, one line."""
+        self.stdout.write(json.dumps(to_wire(body), ensure_ascii=False))
+        self.stdout.flush()

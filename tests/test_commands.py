@@ -1,0 +1,153 @@
+"""The command line: JSON for a pipe, text for a person, exit codes, and what is broken told with its remedy."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from archon import doctor
+from archon.doctor import findings
+from progress import logs
+from tests.crawler.jobs import job_of
+from tests.knowledge.pages import page, source, store
+
+pytestmark = pytest.mark.django_db
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def run(*words: str, terminal: bool = False) -> tuple[int, str, str]:
+    out, errors = Terminal() if terminal else io.StringIO(), io.StringIO()
+    try:
+        call_command(*words, stdout=out, stderr=errors)
+    except SystemExit as ended:
+        return int(ended.code or 0), out.getvalue(), errors.getvalue()
+    return 0, out.getvalue(), errors.getvalue()
+
+
+@pytest.fixture
+def stored() -> str:
+    item = source()
+    store(item, page("install", "# Install\n\nRun `walrus-ctl install` and wait.\n", "Install"))
+    return item.source_id
+
+
+class TestSearch:
+    def test_a_pipe_gets_json_and_a_person_text(self, stored: str) -> None:
+        code, out, _ = run("search", "walrus", "install")
+        assert code == 0
+        (hit,) = json.loads(out)["results"]
+        assert (hit["url"], hit["metadata"]["source_id"]) == ("https://docs.example.com/install", stored)
+        code, out, _ = run("search", "walrus", "--source", "docs.example.com", "--pages", terminal=True)
+        assert code == 0
+        assert "https://docs.example.com/install" in out
+        assert "{" not in out
+        assert json.loads(run("search", "walrus", "--json", terminal=True)[1])["results"][0]["id"] == hit["id"]
+
+    def test_nothing_found_and_refusals_have_codes_of_their_own(self, stored: str) -> None:
+        code, out, errors = run("search", "zeppelin", "--mode", "keyword")
+        assert (code, json.loads(out)["results"]) == (3, [])
+        assert "Nothing found" in errors
+        code, out, errors = run("search", "walrus", "--source", "nowhere")
+        assert code == 1
+        assert json.loads(out)["detail"]["code"] == "source_unknown"
+        assert errors.startswith("source_unknown: No source has the id")
+
+    def test_a_database_that_is_away_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away(*_: Any) -> None:
+            raise DatabaseError("secret://host")
+
+        monkeypatch.setattr("archon.management.commands.search.search", away)
+        code, out, _ = run("search", "walrus")
+        assert code == 1
+        assert json.loads(out)["detail"]["code"] == "database_failed"
+        assert "secret" not in out
+
+
+class TestLists:
+    def test_sources(self, stored: str) -> None:
+        code, out, _ = run("sources")
+        assert (code, json.loads(out)["sources"][0]["source_id"]) == (0, stored)
+        assert stored in run("sources", "docs.example", terminal=True)[1]
+        assert run("sources", "zeppelin")[0] == 3
+
+    def test_jobs(self) -> None:
+        progress_id = job_of().progress_id
+        code, out, _ = run("jobs", "--active")
+        (job,) = json.loads(out)["jobs"]
+        assert (code, job["progressId"], job["status"]) == (0, progress_id, "queued")
+        assert progress_id in run("jobs", terminal=True)[1]
+
+    def test_logs(self) -> None:
+        told = {"client_id": "zed_1_0", "tool_name": "search", "execution_time": 0.0123, "result_count": 4}
+        logs.write("INFO", "mcp.server", "Tool called", told)
+        logs.write("WARNING", "mcp.server", "Tool failed", {**told, "error": "no"})
+        _, out, _ = run("logs", "--limit", "5")
+        lines = [json.loads(line) for line in out.splitlines()]
+        assert [line["message"] for line in lines] == ["Tool called", "Tool failed"]
+        assert lines[0]["metadata"] == told
+        assert "12.3 ms" in run("logs", terminal=True)[1]
+
+    def test_logs_follow_until_ctrl_c(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        looks: list[float] = []
+
+        def look(seconds: float) -> None:
+            looks.append(seconds)
+            if len(looks) > 2:
+                raise KeyboardInterrupt
+            logs.write("INFO", "mcp.server", f"line {len(looks)}")
+
+        monkeypatch.setattr("archon.management.commands.logs.sleep", look)
+        code, out, _ = run("logs", "--follow")
+        assert code == 130
+        assert [json.loads(line)["message"] for line in out.splitlines()] == ["line 1", "line 2"]
+
+
+class TestDoctor:
+    def test_every_broken_part_has_a_remedy(self) -> None:
+        code, out, _ = run("doctor")
+        checks = {check["name"]: check for check in json.loads(out)["checks"]}
+        assert list(checks) == list(doctor.CHECKS)
+        assert code == 1, "no worker has sung here"
+        assert {name: checks[name]["status"] for name in ("database", "redis", "channel layer", "embedder")} == {
+            "database": "ok",
+            "redis": "ok",
+            "channel layer": "ok",
+            "embedder": "ok",
+        }
+        assert (checks["worker"]["status"], checks["mcp"]["status"]) == ("failed", "skipped")
+        assert all(check["fix"] for check in checks.values() if check["status"] != "ok")
+        text = run("doctor", terminal=True)[1]
+        assert "✗ worker" in text
+        assert "→ Start Archon: make up" in text
+
+    def test_what_is_not_foreseen_is_a_finding_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken() -> doctor.Finding:
+            raise RuntimeError("boom")
+
+        monkeypatch.setitem(doctor.CHECKS, "disk", broken)
+        found = {finding.name: finding for finding in findings()}
+        assert (found["disk"].status, found["disk"].detail) == ("failed", "RuntimeError: boom")
+
+    def test_a_redis_that_is_away_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away(url: str) -> None:
+            raise RedisConnectionError(url)
+
+        monkeypatch.setattr(doctor, "ping", away)
+        found = doctor.redis()
+        assert (found.status, found.detail) == ("failed", "ConnectionError")
+        assert "make up" in found.fix
+
+    def test_a_disk_that_is_nearly_full_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for free, status in ((10 * 2**30, "ok"), (2**30, "warning"), (2**20, "failed")):
+            monkeypatch.setattr(doctor, "disk_usage", lambda _, free=free: type("Usage", (), {"free": free}))
+            assert doctor.disk().status == status
