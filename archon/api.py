@@ -8,8 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from archon.errors import AccessError
 from archon.mcp.api import router as mcp_router
 from archon.mcp.clients import UnknownClient
+from archon.tokens_api import router as tokens_router
 from crawler.api import router as crawler_router
 from crawler.errors import CrawlerError
 from knowledge.api import router as knowledge_router
@@ -22,6 +24,7 @@ api.add_router("", crawler_router)
 api.add_router("", knowledge_router)
 api.add_router("", progress_router)
 api.add_router("", mcp_router)
+api.add_router("", tokens_router)
 
 
 def problem(
@@ -36,7 +39,7 @@ def render_error(request: HttpRequest, error: Any) -> HttpResponse:
     return problem(request, error.http_status, error=error.message, code=error.code, hint=error.hint, field=error.field)
 
 
-for tree in (CrawlerError, KnowledgeError, ProgressError):
+for tree in (AccessError, CrawlerError, KnowledgeError, ProgressError):
     api.add_exception_handler(tree, render_error)
 
 

@@ -1,30 +1,93 @@
 """Who may do what. Local mode: one operator on loopback, and no web page may drive the API.
-Server mode: everything but the health checks needs a signed-in account.
+Server mode: everything but the health checks needs an account, and a scope: archon/scopes.py.
 
 A browser sends `Origin` with every WebSocket and every cross-site write, so a page of another
 site gives itself away; scripts and assistants send none and are judged by the Host header,
-which ALLOWED_HOSTS bounds (a rebound name is not in it).
+which ALLOWED_HOSTS bounds (a rebound name is not in it), and by their token.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.models import Session
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.request import split_domain_port, validate_host
+from django.utils import timezone
 
+from archon import tokens
+from archon.models import ApiToken
+from archon.scopes import MCP, PEOPLE, SAFE_METHODS, STAFF, Need, Scope, need_of, socket_need
+from archon.tokens import BadToken
 from progress.closing import CLOSE_FORBIDDEN, CLOSE_NOT_SIGNED_IN
+from progress.threads import in_thread
 
 LOCAL_OPERATOR = "local"
-OPEN_PATHS = ("/health", "/api/health", "/ready", "/admin/", "/static/", "/assets/", "/favicon.ico")
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+CHALLENGE = 'Bearer realm="archon"'
+SUBPROTOCOL = "archon"
+TICKET = "archon.ticket."
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+class Identity(NamedTuple):
+    """Who asks, and what they may do. `token_id` is None for a session."""
+
+    user: Any
+    scopes: frozenset[Scope]
+    token_id: int | None = None
+    by_ticket: bool = False
+
+
+def identified(user: Any, authorization: str) -> Identity | None:
+    """By the token if there is one, else by the session; None for nobody. Raises BadToken."""
+    kind, _, text = authorization.partition(" ")
+    if kind.lower() == "bearer":
+        token = tokens.holder(text.strip())
+        tokens.seen(token)
+        return Identity(token.user, frozenset(map(Scope, token.scopes)) & scopes_of(token.user), token.pk)
+    return Identity(user, scopes_of(user)) if user.is_authenticated else None
+
+
+def identified_socket(user: Any, authorization: str, subprotocols: Sequence[str]) -> Identity | None:
+    """As `identified`, or by a ticket. Raises BadToken."""
+    for name in subprotocols:
+        if name.startswith(TICKET):
+            ticket = tokens.redeem(name.removeprefix(TICKET))
+            return Identity(ticket.user, frozenset(map(Scope, ticket.scopes)), by_ticket=True)
+    return identified(user, authorization)
+
+
+def scopes_of(user: Any) -> frozenset[Scope]:
+    """What the account itself may do; its tokens never more, also after it lost its staff status."""
+    return STAFF if user.is_staff else PEOPLE
+
+
+def still_valid(identity: Identity, session_key: str | None) -> bool:
+    """Whether an open socket keeps its right: the token, or the session and the account."""
+    if identity.token_id is not None:
+        token = ApiToken.objects.select_related("user").filter(pk=identity.token_id).first()
+        return token is not None and not tokens.why_not(token)
+    if session_key and not Session.objects.filter(session_key=session_key, expire_date__gt=timezone.now()).exists():
+        return False
+    return get_user_model().objects.filter(pk=identity.user.pk, is_active=True).exists()
+
+
+def require_an_account() -> None:
+    """A server without an operator would be one that nobody can look into. Raises ImproperlyConfigured."""
+    if not settings.LOCAL_MODE and not get_user_model().objects.filter(is_active=True, is_superuser=True).exists():
+        raise ImproperlyConfigured(
+            "ARCHON_MODE=server needs an operator's account first: python manage.py createsuperuser"
+        )
 
 
 def is_own_origin(origin: str, host: str) -> bool:
@@ -73,37 +136,134 @@ class LocalOperatorMiddleware:
         return self.get_response(request)
 
 
-class SignedInMiddleware:
-    """Server mode answers nobody it does not know: 401 on the API, the login page elsewhere."""
+class AccessMiddleware:
+    """Server mode answers nobody it does not know, and gives each what their scopes allow.
+
+    Known is who sends a token, or has a session. Pages send people to the login; the API says 401.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if settings.LOCAL_MODE or request.user.is_authenticated or request.path.startswith(OPEN_PATHS):
-            return self.get_response(request)
-        if not request.path.startswith(("/api/", "/metrics")):
-            return redirect_to_login(request.get_full_path(), "/admin/login/")
-        body = {
-            "error": "Sign in to use this server.",
-            "code": "not_signed_in",
-            "hint": "Open /admin/login/ in this browser.",
-            "field": None,
+        if not settings.LOCAL_MODE:
+            try:
+                identity = identified(request.user, request.headers.get("Authorization", ""))
+            except BadToken as error:
+                return unknown_to_us(str(error))
+            if identity is not None:
+                request.user = identity.user
+            request.identity = identity  # type: ignore[attr-defined]
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
+        if settings.LOCAL_MODE:
+            return None
+        match = request.resolver_match
+        assert match is not None
+        names = ("admin",) if "admin" in match.app_names else (match.view_name, match.route)
+        need = need_of(names, request.method or "GET")
+        identity: Identity | None = request.identity  # type: ignore[attr-defined]
+        if need is not None and need.anyone:
+            return None
+        if identity is None:
+            if not request.path.startswith(("/api/", "/metrics")):
+                return redirect_to_login(request.get_full_path(), "/admin/login/")
+            return unknown_to_us("Sign in to use this server.")
+        if need is None or not need.scopes <= identity.scopes:
+            return forbidden(need)
+        return None
+
+
+def unknown_to_us(error: str) -> HttpResponse:
+    hint = "Open /admin/login/ in this browser, or send a token: Authorization: Bearer arc_..."
+    response = problem(401, error, "not_signed_in", hint)
+    response["WWW-Authenticate"] = CHALLENGE
+    return response
+
+
+def forbidden(need: Need | None) -> HttpResponse:
+    scopes = ", ".join(sorted(need.scopes)) if need else "no"
+    hint = "Ask an operator for a token with that scope, or for staff status."
+    return problem(403, f"This needs the scope {scopes}.", "scope_missing", hint)
+
+
+def problem(status: int, error: str, code: str, hint: str) -> HttpResponse:
+    detail = {"error": error, "code": code, "hint": hint, "field": None}
+    return JsonResponse({"detail": detail}, status=status)
+
+
+def protected_resource(request: HttpRequest) -> HttpResponse:
+    """RFC 9728: how a client of the assistants' server shows who it is. Tokens are made here, by people."""
+    base = f"{request.scheme}://{request.get_host()}"
+    return JsonResponse(
+        {
+            "resource": f"{base}/mcp",
+            "resource_name": "Archon",
+            "bearer_methods_supported": ["header"],
+            "scopes_supported": [Scope.MCP],
+            "resource_documentation": f"{base}/api/docs",
         }
-        return JsonResponse({"detail": body}, status=401)
+    )
 
 
-class SignedInSockets:
-    """ASGI wrapper: the same rule for WebSockets. Stands inside the middleware that finds the user."""
+class SocketAccess:
+    """ASGI wrapper: the same rules for WebSockets. Stands inside the middleware that finds the user.
+
+    A script sends its token as a header. A browser cannot; its session speaks for it, or a ticket
+    among the subprotocols it offers: `archon` and `archon.ticket.<ticket>`.
+    """
 
     def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
         self.application = application
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if settings.LOCAL_MODE or scope["user"].is_authenticated:
-            await self.application(scope, receive, send)
-        else:
+        offered = scope.get("subprotocols", [])
+        accepting = with_subprotocol(send) if SUBPROTOCOL in offered else send
+        if settings.LOCAL_MODE:
+            await self.application(scope, receive, accepting)
+            return
+        need = socket_need(scope["path"])
+        try:
+            identity = await in_thread(
+                identified_socket, scope["user"], header(scope["headers"], b"authorization"), offered
+            )
+        except BadToken:
+            identity = None
+        if identity is None:
             await send({"type": "websocket.close", "code": CLOSE_NOT_SIGNED_IN})
+        elif need is not None and not need.scopes <= identity.scopes:
+            await send({"type": "websocket.close", "code": CLOSE_FORBIDDEN})
+        else:
+            await self._watched({**scope, "user": identity.user}, receive, accepting, identity)
+
+    async def _watched(self, scope: dict[str, Any], receive: Any, send: Any, identity: Identity) -> None:
+        """A socket may live for days: whoever lost the right meanwhile is closed within a minute."""
+        watch = asyncio.create_task(self._until_over(scope, send, identity))
+        try:
+            await self.application(scope, receive, send)
+        finally:
+            watch.cancel()
+
+    async def _until_over(self, scope: dict[str, Any], send: Any, identity: Identity) -> None:
+        session = scope["session"].session_key if identity.token_id is None and not identity.by_ticket else None
+        while True:
+            await asyncio.sleep(settings.ACCESS_CHECK_SECONDS)
+            with suppress(DatabaseError):  # a database that is away says nothing about a right
+                if not await in_thread(still_valid, identity, session):
+                    await send({"type": "websocket.close", "code": CLOSE_NOT_SIGNED_IN})
+                    return
+
+
+def with_subprotocol(send: Any) -> Any:
+    """A browser that offered subprotocols closes a socket whose server chose none."""
+
+    async def sending(message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.accept" and not message.get("subprotocol"):
+            message = {**message, "subprotocol": SUBPROTOCOL}
+        await send(message)
+
+    return sending
 
 
 class McpAccess:
@@ -120,18 +280,33 @@ class McpAccess:
         elif origin and not is_own_origin(origin, host):
             hint = "Add the origin to ARCHON_TRUSTED_ORIGINS if it is yours."
             await refuse(send, 403, f"Pages of {origin} may not call here.", hint)
-        elif settings.LOCAL_MODE or scope["user"].is_authenticated:
+        elif settings.LOCAL_MODE:
             await self.application(scope, receive, send)
         else:
-            await refuse(send, 401, "Sign in to use this server.", "Send the session of an account that is signed in.")
+            await self._known(scope, receive, send, host)
+
+    async def _known(self, scope: dict[str, Any], receive: Any, send: Any, host: str) -> None:
+        error = "Send a token with the scope mcp: Authorization: Bearer arc_..."
+        identity = None
+        try:
+            identity = await in_thread(identified, scope["user"], header(scope["headers"], b"authorization"))
+        except BadToken as bad:
+            error = str(bad)
+        if identity is None:
+            await refuse(send, 401, error, "POST /api/tokens makes one.", resource=f"{scope['scheme']}://{host}")
+        elif not MCP.scopes <= identity.scopes:
+            await refuse(send, 403, "This token has not the scope mcp.", "Make one that has: POST /api/tokens.")
+        else:
+            await self.application({**scope, "user": identity.user}, receive, send)
 
 
-async def refuse(send: Any, status: int, error: str, hint: str) -> None:
+async def refuse(send: Any, status: int, error: str, hint: str, *, resource: str = "") -> None:
     """In the words of JSON-RPC, which is all that MCP clients read."""
     message = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": f"{error} {hint}"}}
     headers = [(b"content-type", b"application/json")]
     if status == 401:
-        headers.append((b"www-authenticate", b'Bearer realm="archon"'))
+        metadata = f', resource_metadata="{resource}/.well-known/oauth-protected-resource"'
+        headers.append((b"www-authenticate", f"{CHALLENGE}{metadata}".encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(message).encode()})
 

@@ -10,6 +10,7 @@ from django.urls import path, re_path
 from archon import debug, health
 from archon.api import api
 from archon.asyncapi import asyncapi
+from archon.auth import protected_resource
 from progress.views import progress_events
 
 
@@ -42,7 +43,8 @@ urlpatterns = [
     path("api/debug/realtime", debug.realtime),
     path("api/asyncapi.json", asyncapi),
     path("api/progress/<path:progress_id>/events", progress_events),
+    re_path(r"^\.well-known/oauth-protected-resource(?:/mcp)?$", protected_resource, name="protected-resource"),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
-    re_path(r"^$|^(?:add|search)$|^(?:crawls|sources)/.*$", dashboard),
+    re_path(r"^$|^(?:add|search)$|^(?:crawls|sources)/.*$", dashboard, name="dashboard"),
 ]

@@ -16,6 +16,7 @@ import os
 import random
 import re
 import socket
+import sys
 import time
 from typing import Any
 
@@ -229,7 +230,27 @@ class WebCommand(CommandLineInterface):  # type: ignore[misc]
 
 
 def main() -> None:
+    refuse_without_an_account()
     WebCommand.entrypoint()
+
+
+def refuse_without_an_account() -> None:
+    """Ends the process with the sentence that says what to do. A database that is away now is waited for."""
+    import django
+    from django.core.exceptions import ImproperlyConfigured
+    from django.db import DatabaseError, connections
+
+    django.setup()
+    from archon.auth import require_an_account  # needs the apps
+
+    try:
+        require_an_account()
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
+    except DatabaseError:
+        pass
+    finally:
+        connections.close_all()
 
 
 if __name__ == "__main__":

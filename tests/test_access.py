@@ -1,24 +1,33 @@
-"""Local mode asks nobody for a password and lets no other site in; server mode answers only who is signed in."""
+"""Local mode asks nobody for a password and lets no other site in; server mode gives each what they may have."""
 
 from __future__ import annotations
 
+import io
+import re
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
+from archon import scopes, tokens
 from archon.asgi import application
+from archon.auth import require_an_account
+from archon.models import ApiToken, SocketTicket
+from archon.routing import websocket_urlpatterns
+from archon.scopes import Need, Row, Scope
+from progress.closing import CLOSE_NOT_SIGNED_IN
+from progress.threads import in_thread
 
-PRIVATE = [
-    "/api/knowledge-items",
-    "/api/progress/",
-    "/api/openapi.json",
-    "/api/asyncapi.json",
-    "/metrics",
-    "/api/debug/realtime",
-]
+pytestmark = pytest.mark.django_db
+
 SOCKETS = ["/api/crawl-progress/test-id", "/api/mcp/logs/stream", "/api/knowledge-items/stream"]
 
 
@@ -27,15 +36,134 @@ def server(settings: Any) -> None:
     settings.LOCAL_MODE = False
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("path", PRIVATE)
-def test_a_server_answers_nobody_it_does_not_know(client: Client, server: None, path: str) -> None:
-    response = client.get(path)
-    assert response.status_code == 401
-    assert response.json()["detail"]["code"] == "not_signed_in"
+@pytest.fixture
+def alice() -> Any:
+    return get_user_model().objects.create_user("alice", password="a long password of hers")
 
 
-@pytest.mark.django_db
+@pytest.fixture
+def operator() -> Any:
+    return get_user_model().objects.create_superuser("operator")
+
+
+def bearer(user: Any, *granted: Scope, days: int | None = None) -> dict[str, str]:
+    issued = tokens.issue(user, name="test", scopes=granted or tuple(Scope), days=days)
+    return {"Authorization": f"Bearer {issued.text}"}
+
+
+# ---- every route --------------------------------------------------------------------------
+
+
+def routes(patterns: Any = None, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for pattern in patterns if patterns is not None else get_resolver().url_patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            if pattern.app_name != "admin":
+                yield from routes(pattern.url_patterns, route)
+        else:
+            yield route, pattern
+
+
+def row_of(route: str, pattern: URLPattern) -> Row | None:
+    return scopes.ROUTES.get(pattern.name or "") or scopes.ROUTES.get(route)
+
+
+ROUTES = dict(routes())
+ASKED = {
+    **{route: "/" + re.sub(r"<int:\w+>", "7", re.sub(r"<(?:path:)?\w+>", "nobody", route)) for route in ROUTES},
+    **{route: "/" for route, pattern in ROUTES.items() if pattern.name == "dashboard"},
+    **{
+        route: "/.well-known/oauth-protected-resource"
+        for route, pattern in ROUTES.items()
+        if pattern.name == "protected-resource"
+    },
+}
+METHODS = ("GET", "POST", "PUT", "DELETE")
+# What may come of a route that one may have: anything but a refusal.
+REFUSED = (401, 403)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_route_says_who_may_have_it(route: str) -> None:
+    assert row_of(route, ROUTES[route]) is not None, f"{route} has no row in archon/scopes.py"
+
+
+def test_every_row_is_of_a_route_that_exists() -> None:
+    named = {pattern.name for pattern in ROUTES.values()}
+    assert {row for row in scopes.ROUTES if row not in ROUTES and row not in named} <= {"admin"}
+
+
+def test_every_socket_says_who_may_have_it() -> None:
+    for route in websocket_urlpatterns:
+        path = route.pattern.regex.pattern.strip("^$")
+        assert not path or scopes.socket_need("/" + path) is not None, f"{path} has no row in archon/scopes.py"
+
+
+def answer(client: Client, route: str, method: str, **headers: str) -> int:
+    response = client.generic(method, ASKED[route], "{}", "application/json", headers=headers)
+    return int(response.status_code)
+
+
+@pytest.fixture
+def keys(alice: Any, operator: Any) -> dict[str, dict[str, str]]:
+    """Everybody who may come to the door."""
+    expired = bearer(operator, days=1)
+    ApiToken.objects.filter(name="test").update(expires_at=timezone.now() - timedelta(seconds=1))
+    revoked = bearer(operator)
+    tokens.revoke(tokens.holder(revoked["Authorization"].removeprefix("Bearer ")))
+    return {
+        "nobody": {},
+        "invented": {"Authorization": f"Bearer arc_{'0' * 16}_{'x' * 43}"},
+        "malformed": {"Authorization": "Bearer x"},
+        "expired": expired,
+        "revoked": revoked,
+        **{scope: bearer(operator, scope) for scope in Scope},
+    }
+
+
+def expected(need: Need, who: str, *, page: bool) -> tuple[int, ...]:
+    """The statuses that would be wrong, or the one that is right."""
+    if who in ("invented", "malformed", "expired", "revoked"):
+        return (401,)
+    if need.anyone:
+        return ()
+    if who == "nobody":
+        return (302,) if page else (401,)
+    return () if not need.scopes or who in need.scopes else (403,)
+
+
+def test_each_gets_what_the_row_says(client: Client, server: None, keys: dict[str, dict[str, str]]) -> None:
+    """All routes x all methods x everybody who may come."""
+    wrong = []
+    for route, pattern in ROUTES.items():
+        row = row_of(route, pattern)
+        assert row is not None
+        for method in METHODS:
+            need = row.reading if method == "GET" else row.writing
+            for who, headers in keys.items():
+                page = not ASKED[route].startswith(("/api/", "/metrics"))
+                right = expected(need, who, page=page)
+                status = answer(client, route, method, **headers)
+                if status == 500 or (status not in right if right else status in REFUSED and not staff_only(route)):
+                    wrong.append((method, route, who, status, right))
+    assert not wrong
+
+
+def staff_only(route: str) -> bool:
+    """Routes that look at the account as well: a token with the scope may still be refused there."""
+    return route in ("api/tokens",)
+
+
+def test_a_page_of_another_site_may_not_write_with_anybodys_key(client: Client, server: None, operator: Any) -> None:
+    headers = {**bearer(operator), "Origin": "https://evil.example"}
+    for route in ROUTES:
+        if route.startswith("api/"):
+            assert answer(client, route, "POST", **headers) == 403
+
+
+# ---- people -------------------------------------------------------------------------------
+
+
 def test_a_server_sends_people_to_its_login_page(client: Client, server: None) -> None:
     response = client.get("/search?q=x")
     assert response.status_code == 302
@@ -43,32 +171,130 @@ def test_a_server_sends_people_to_its_login_page(client: Client, server: None) -
     assert client.get("/admin/crawler/crawljob/").status_code == 302
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/health", "/api/health", "/ready", "/admin/login/"])
-def test_health_and_login_stay_open(client: Client, server: None, path: str) -> None:
-    assert client.get(path).status_code in (200, 503)
+def test_nobody_is_told_how_to_come_in(client: Client, server: None) -> None:
+    response = client.get("/api/knowledge-items")
+    assert response.status_code == 401
+    assert response.json()["detail"]["code"] == "not_signed_in"
+    assert response["WWW-Authenticate"].startswith("Bearer")
 
 
-@pytest.mark.django_db
-def test_whoever_is_signed_in_is_served(client: Client, server: None) -> None:
-    client.force_login(get_user_model().objects.create_user("alice"))
+def test_whoever_is_signed_in_is_served_as_the_account_may(client: Client, server: None, alice: Any) -> None:
+    client.force_login(alice)
     assert client.get("/api/knowledge-items").status_code == 200
+    assert client.get("/metrics").status_code == 403
+    alice.is_staff = True
+    alice.save()
+    assert client.get("/metrics").status_code == 200
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("path", PRIVATE)
-def test_local_mode_asks_nobody(client: Client, path: str) -> None:
-    assert client.get(path).status_code == 200
+def test_many_wrong_passwords_lock_the_account_for_a_while(
+    client: Client, settings: Any, server: None, alice: Any
+) -> None:
+    settings.AXES_ENABLED = True
+    settings.AXES_FAILURE_LIMIT = 3
+    for _ in range(3):
+        client.post("/admin/login/", {"username": "alice", "password": "wrong"})
+    locked = client.post("/admin/login/", {"username": "alice", "password": "a long password of hers"})
+    assert locked.status_code == 429
+    assert "_auth_user_id" not in client.session
 
 
-@pytest.mark.django_db
+def test_a_server_does_not_start_without_an_operator(server: None) -> None:
+    with pytest.raises(ImproperlyConfigured, match="createsuperuser"):
+        require_an_account()
+    get_user_model().objects.create_superuser("operator")
+    require_an_account()
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "/" in route and "<" not in route])
+def test_local_mode_asks_nobody(client: Client, route: str) -> None:
+    assert answer(client, route, "GET") not in REFUSED
+
+
 def test_a_host_name_that_is_not_ours_is_refused(client: Client) -> None:
     assert client.get("/api/knowledge-items", headers={"Host": "rebound.example"}).status_code == 400
 
 
-async def opens(path: str, **headers: str) -> bool:
+# ---- tokens -------------------------------------------------------------------------------
+
+
+def test_a_token_is_shown_once_and_kept_as_a_digest(client: Client, server: None, alice: Any) -> None:
+    client.force_login(alice)
+    made = client.post("/api/tokens", {"name": "laptop", "scopes": ["read"]}, content_type="application/json")
+    assert made.status_code == 201
+    text = made.json()["token"]
+    listed = client.get("/api/tokens").json()["tokens"]
+    assert [token["name"] for token in listed] == ["laptop"]
+    secret = text.rpartition("_")[2]
+    stored = ApiToken.objects.values().get()
+    assert secret not in str(listed)
+    assert secret not in str(stored)
+    client.logout()
+    assert client.get("/api/knowledge-items", headers={"Authorization": f"Bearer {text}"}).status_code == 200
+
+
+def test_a_revoked_token_opens_nothing(client: Client, server: None, alice: Any) -> None:
+    client.force_login(alice)
+    made = client.post("/api/tokens", {"name": "laptop"}, content_type="application/json").json()
+    assert client.delete(f"/api/tokens/{made['id']}").status_code == 200
+    client.logout()
+    refused = client.get("/api/knowledge-items", headers={"Authorization": f"Bearer {made['token']}"})
+    assert refused.status_code == 401
+    assert "was revoked" in refused.json()["detail"]["error"]
+
+
+def test_nobody_revokes_the_token_of_another(client: Client, server: None, alice: Any, operator: Any) -> None:
+    bearer(operator)
+    client.force_login(alice)
+    assert client.delete(f"/api/tokens/{ApiToken.objects.get().pk}").status_code == 404
+
+
+def test_nobody_gives_more_than_they_have(client: Client, server: None, alice: Any) -> None:
+    client.force_login(alice)
+    refused = client.post("/api/tokens", {"name": "x", "scopes": ["admin"]}, content_type="application/json")
+    assert refused.status_code == 403
+    assert refused.json()["detail"]["field"] == "scopes"
+
+
+def test_a_token_makes_no_tokens(client: Client, server: None, operator: Any) -> None:
+    made = client.post("/api/tokens", {"name": "x"}, content_type="application/json", headers=bearer(operator))
+    assert made.json()["detail"]["code"] == "token_by_token"
+
+
+def test_a_token_loses_what_its_account_lost(client: Client, server: None, operator: Any) -> None:
+    headers = bearer(operator, Scope.ADMIN)
+    assert client.get("/metrics", headers=headers).status_code == 200
+    get_user_model().objects.update(is_staff=False)
+    assert client.get("/metrics", headers=headers).status_code == 403
+    get_user_model().objects.update(is_active=False)
+    assert client.get("/metrics", headers=headers).status_code == 401
+
+
+def test_the_command_prints_a_token(client: Client, server: None, alice: Any) -> None:
+    out = io.StringIO()
+    call_command("token", "cursor", "--user", "alice", "--scopes", "read", stdout=out)
+    headers = {"Authorization": f"Bearer {out.getvalue().strip()}"}
+    assert client.get("/api/whoami", headers=headers).json() == {
+        "mode": "server",
+        "user": "alice",
+        "staff": False,
+        "scopes": ["read"],
+    }
+    for wrong in (["--user", "bob"], ["--scopes", "all"], ["--user", "alice", "--scopes", "admin"], ["--days", "-1"]):
+        with pytest.raises(CommandError):
+            call_command("token", "cursor", *wrong)
+
+
+# ---- sockets ------------------------------------------------------------------------------
+
+
+def socket(path: str, subprotocols: list[str] | None = None, **headers: str) -> WebsocketCommunicator:
     sent = [(name.encode(), value.encode()) for name, value in {"host": "localhost", **headers}.items()]
-    communicator = WebsocketCommunicator(application, path, headers=sent)
+    return WebsocketCommunicator(application, path, headers=sent, subprotocols=subprotocols)
+
+
+async def opens(path: str, subprotocols: list[str] | None = None, **headers: str) -> bool:
+    communicator = socket(path, subprotocols, **headers)
     connected, _ = await communicator.connect(timeout=10)
     await communicator.disconnect()
     return bool(connected)
@@ -84,3 +310,41 @@ async def test_sockets_follow_the_same_rules(settings: Any, path: str) -> None:
     assert not await opens(path, host="rebound.example")
     settings.LOCAL_MODE = False
     assert not await opens(path)
+    need = scopes.socket_need(path)
+    assert need is not None
+    operator = await get_user_model().objects.acreate(username="operator", is_staff=True)
+    for scope in Scope:
+        key = (await in_thread(bearer, operator, scope))["Authorization"]
+        assert await opens(path, authorization=key) == (scope in need.scopes)
+        assert not await opens(path, authorization=key, origin="https://evil.example")
+    assert not await opens(path, authorization="Bearer nonsense")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_ticket_opens_one_socket(settings: Any) -> None:
+    settings.LOCAL_MODE = False
+    alice = await get_user_model().objects.acreate(username="alice")
+    ticket = await in_thread(tokens.make_ticket, alice, [Scope.READ])
+    offered = ["archon", f"archon.ticket.{ticket}"]
+    communicator = socket(SOCKETS[0], offered)
+    assert await communicator.connect(timeout=10) == (True, "archon")
+    await communicator.disconnect()
+    assert not await opens(SOCKETS[0], offered)
+    late = await in_thread(tokens.make_ticket, alice, [Scope.READ])
+    await SocketTicket.objects.aupdate(expires_at=timezone.now())
+    assert not await opens(SOCKETS[0], ["archon", f"archon.ticket.{late}"])
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_socket_ends_with_the_right_to_it(settings: Any) -> None:
+    settings.LOCAL_MODE = False
+    settings.ACCESS_CHECK_SECONDS = 0.05
+    alice = await get_user_model().objects.acreate(username="alice")
+    issued = await in_thread(tokens.issue, alice, name="laptop", scopes=[Scope.READ])
+    communicator = socket(SOCKETS[0], authorization=f"Bearer {issued.text}")
+    assert (await communicator.connect(timeout=10))[0]
+    await communicator.receive_from(timeout=10)
+    await in_thread(tokens.revoke, issued.token)
+    closed = await communicator.receive_output(timeout=10)
+    assert closed == {"type": "websocket.close", "code": CLOSE_NOT_SIGNED_IN}
+    await communicator.disconnect()

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import Error, connections
 from kombu.exceptions import OperationalError
 
+from archon.auth import require_an_account
 from archon.celery import app
 from archon.embedded import lock, plans, probe, redis
 from archon.embedded.child import Child
@@ -106,6 +108,9 @@ class Supervisor:
             call_command("migrate", verbosity=0, interactive=False)
             # Of the last run: it would show a worker that is not there yet.
             Canary.objects.all().delete()
+            require_an_account()
+        except ImproperlyConfigured as error:
+            raise StartFailed(str(error)) from error
         except Error as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise StartFailed(f"The database cannot be used: {reason}") from error

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser, User
 
 from archon.auth import McpAccess
 from archon.mcp import sessions as module
@@ -94,10 +94,13 @@ class TestAccess:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        user = SimpleNamespace(is_authenticated=signed_in)
-        scope = {"type": "http", "headers": [(b"host", b"archon.example.org")], "user": user}
+        user = User(username="alice") if signed_in else AnonymousUser()
+        scope = {"type": "http", "scheme": "https", "headers": [(b"host", b"archon.example.org")], "user": user}
         await McpAccess(application)(scope, None, send)
         assert sent[0]["status"] == status
         if status == 401:
-            assert (b"www-authenticate", b'Bearer realm="archon"') in sent[0]["headers"]
-            assert json.loads(sent[1]["body"])["error"]["message"].startswith("Sign in")
+            challenge = dict(sent[0]["headers"])[b"www-authenticate"].decode()
+            assert challenge.startswith("Bearer ")
+            metadata = 'resource_metadata="https://archon.example.org/.well-known/oauth-protected-resource"'
+            assert challenge.endswith(metadata)
+            assert json.loads(sent[1]["body"])["error"]["message"].startswith("Send a token")

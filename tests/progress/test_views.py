@@ -403,4 +403,4 @@ class TestDebug:
         response = await async_client.get("/api/debug/realtime")
         assert response.status_code == status
         if status == 403:
-            assert response.json()["detail"]["code"] == "staff_only"
+            assert response.json()["detail"]["code"] == "scope_missing"

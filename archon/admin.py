@@ -1,0 +1,27 @@
+"""API tokens in the admin: to be seen and revoked; a token itself is shown once, where it is made."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from archon import tokens
+from archon.models import ApiToken
+from progress.admin import ReadOnlyAdmin
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    list_display = ("name", "user", "public_id", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_filter = ("revoked_at", "created_at")
+    search_fields = ("name", "public_id", "user__username")
+    list_select_related = ("user",)
+    exclude = ("digest",)
+    actions = ("revoke_tokens",)
+
+    @admin.action(description="Revoke the selected tokens")
+    def revoke_tokens(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:
+        for token in chosen:
+            tokens.revoke(token)
+        self.message_user(request, f"{chosen.count()} tokens are revoked.")
