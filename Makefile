@@ -7,7 +7,7 @@ MANAGE := $(VENV)/python manage.py
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help up down crawl test check bench bench-realtime chaos-realtime torture-payloads model requirements install install-dev
+.PHONY: help up down crawl test check bench bench-realtime bench-mcp chaos-realtime torture-payloads model requirements install install-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,9 @@ bench: install-dev ## crawl the Python documentation with Archon and with crawl4
 
 bench-realtime: install-dev ## realtime delivery beside the seed's manager, stock Channels and a raw broadcast
 	@$(VENV)/uv pip install -q --python $(VENV)/python --group bench && $(VENV)/python -m tests.benchmarks.realtime $(ARGS)
+
+bench-mcp: install-dev ## searches of assistants over MCP, one and fifty at once, beside REST; calls on the log socket
+	@$(VENV)/python -m tests.benchmarks.mcp $(ARGS)
 
 chaos-realtime: install-dev ## kill servers and Redis under 500 sockets, the replay loop at full length
 	@$(VENV)/python -m pytest -q tests/chaos/test_delivery.py tests/chaos/test_clients.py --long $(ARGS)

@@ -1,0 +1,1 @@
+"""`make bench-mcp`: what an assistant waits for."""
