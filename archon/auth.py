@@ -297,7 +297,7 @@ class McpAccess:
         elif not MCP.scopes <= identity.scopes:
             await refuse(send, 403, "This token has not the scope mcp.", "Make one that has: POST /api/tokens.")
         else:
-            await self.application({**scope, "user": identity.user}, receive, send)
+            await self.application({**scope, "user": identity.user, "archon.scopes": identity.scopes}, receive, send)
 
 
 async def refuse(send: Any, status: int, error: str, hint: str, *, resource: str = "") -> None:

@@ -10,10 +10,11 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from archon.mcp.errors import refusals_told
-from archon.mcp.sessions import current
+from archon.mcp.sessions import caller, current
 from archon.mcp.shapes import CrawlState, CrawlStates
 from archon.mcp.sources import source_named
 from archon.mcp.watching import watch
+from archon.scopes import Scope
 from crawler import actions
 from crawler.actions import CrawlRequest
 from progress.errors import UnknownProgress
@@ -66,6 +67,7 @@ async def start_crawl(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
         scope=scope,
+        owner_id=caller.get().user_id,
     )
     return await _started(request, wait_seconds, ctx)
 
@@ -73,13 +75,21 @@ async def start_crawl(
 @refusals_told
 async def crawl_single_page(url: Url, ctx: Context[Any, Any], wait_seconds: Wait = 30) -> CrawlState:
     """Crawl one page into the knowledge base, without following its links."""
-    return await _started(CrawlRequest(url=url, max_depth=1, max_pages=1), wait_seconds, ctx)
+    return await _started(
+        CrawlRequest(url=url, max_depth=1, max_pages=1, owner_id=caller.get().user_id), wait_seconds, ctx
+    )
 
 
 async def _started(request: CrawlRequest, wait_seconds: float, ctx: Context[Any, Any]) -> CrawlState:
+    _may_crawl()
     _spend_one_crawl()
     started = await in_pool(actions.start, request)
     return await _followed(started.progress_id, wait_seconds, ctx)
+
+
+def _may_crawl() -> None:
+    if Scope.CRAWL not in caller.get().scopes:
+        raise ToolError("This token may search but not crawl. [scope_missing] Make one with the scope crawl.")
 
 
 def _spend_one_crawl() -> None:
@@ -116,6 +126,7 @@ def _states(progress_id: str | None) -> list[CrawlState]:
 @refusals_told
 async def stop_crawl(progress_id: ProgressId) -> CrawlState:
     """End a crawl now. The pages it stored are kept."""
+    _may_crawl()
     await in_pool(actions.cancel, progress_id)
     return await in_pool(_state_of, progress_id)
 
@@ -127,6 +138,7 @@ async def refresh_source(
     wait_seconds: Wait = 0,
 ) -> CrawlState:
     """Crawl a source again with the options of its last crawl; unchanged pages are kept as they are."""
+    _may_crawl()
     _spend_one_crawl()
     job = await in_pool(lambda: actions.refresh(source_named(source_id).source_id))
     return await _followed(job.progress_id, wait_seconds, ctx)

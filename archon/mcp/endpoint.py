@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from archon.mcp.sessions import HEADER, SCOPE_KEY, Sessions, new_session_id, sessions
+from archon.mcp.sessions import HEADER, SCOPE_KEY, Sessions, caller_of, new_session_id, sessions
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -36,7 +36,7 @@ class McpEndpoint:
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         if scope["method"] == "DELETE":
-            self.sessions.forget(session_id_of(scope))
+            self.sessions.forget(session_id_of(scope), caller_of(scope).user_id)
             await answer(send, 200, {})
         elif scope["method"] != "POST":
             # No stream of its own is offered: everything is told on the stream of the call it belongs to.
@@ -50,7 +50,7 @@ class McpEndpoint:
             await refuse(send, 413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
             return
         method, params = method_of(body)
-        if method == "notifications/cancelled" and self._cancel(session_id_of(scope), params):
+        if method == "notifications/cancelled" and self._cancel(scope, params):
             await answer(send, 202, None)
             return
         if method == "initialize":
@@ -61,9 +61,10 @@ class McpEndpoint:
         manager = await self._manager()
         await manager.handle_request(scope, replayed(body, receive), send)
 
-    def _cancel(self, session_id: str, params: Message) -> bool:
+    def _cancel(self, scope: Message, params: Message) -> bool:
         """A cancel comes as a request of its own; the SDK, stateless, would not know which call it means."""
-        session = self.sessions.of(session_id) if session_id else None
+        session_id = session_id_of(scope)
+        session = self.sessions.of(session_id, account=caller_of(scope).user_id) if session_id else None
         cancel = session.running.get(str(params.get("requestId"))) if session else None
         if cancel is not None:
             cancel()

@@ -17,7 +17,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CLIENT_INFO_META_KEY
 from pydantic import ValidationError
 
-from archon.mcp.sessions import HEADER, SCOPE_KEY, Session, current, sessions
+from archon.mcp.sessions import HEADER, SCOPE_KEY, Caller, Session, caller, caller_of, current, sessions
 from progress.log_rows import LOGGER
 
 logger = logging.getLogger(LOGGER)
@@ -41,16 +41,18 @@ class CallLog:
         self.stdio = stdio
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        session = self._session(ctx)
-        token = current.set(session)
+        who = caller_of(ctx.request.scope) if ctx.request is not None else Caller()
+        session = self._session(ctx, who)
+        calling, token = caller.set(who), current.set(session)
         try:
             if ctx.method not in LOGGED or ctx.request_id is None:
                 return await call_next(ctx)
             return await self._logged(session, ctx, call_next)
         finally:
             current.reset(token)
+            caller.reset(calling)
 
-    def _session(self, ctx: Context) -> Session:
+    def _session(self, ctx: Context, who: Caller) -> Session:
         params = ctx.params or {}
         info = mapping(params.get("clientInfo")) or mapping(mapping(params.get("_meta")).get(CLIENT_INFO_META_KEY))
         name, version = str(info.get("name", "")), str(info.get("version", ""))
@@ -60,9 +62,9 @@ class CallLog:
             return self.stdio
         request = ctx.request
         if request is None:
-            return sessions.of("", name=name, version=version)
+            return sessions.of("", name=name, version=version, account=who.user_id)
         given = str(request.scope.get(SCOPE_KEY) or request.headers.get(HEADER, ""))[:128]
-        return sessions.of(given, name=name, version=version)
+        return sessions.of(given, name=name, version=version, account=who.user_id)
 
     async def _logged(self, session: Session, ctx: Context, call_next: CallNext) -> HandlerResult:
         started = time.perf_counter()
@@ -103,6 +105,7 @@ def record(session: Session, ctx: Context, outcome: Mapping[str, Any], seconds: 
         "session_id": session.id or None,
         "client_name": session.client_name,
         "client_version": session.client_version,
+        "user": caller.get().name or None,
         "transport": session.transport,
         "protocol_version": str(params.get("protocolVersion") or ctx.protocol_version)[:20],
         "method": ctx.method,

@@ -12,9 +12,12 @@ import re
 import secrets
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from archon.scopes import STAFF, Scope
 
 HEADER = "mcp-session-id"
 # Where the endpoint tells the new id of a handshake.
@@ -72,28 +75,44 @@ class Session:
         return True
 
 
+class Caller(NamedTuple):
+    """The account behind a call. In local mode and over stdio whoever calls is the operator of this machine."""
+
+    user_id: int | None = None
+    name: str = ""
+    scopes: frozenset[Scope] = STAFF
+
+
 class Sessions:
-    """Those of this process, the ones used last."""
+    """Those of this process, the ones used last. An account never meets the session of another one."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Session] = OrderedDict()
+        self._known: OrderedDict[tuple[int | None, str], Session] = OrderedDict()
 
-    def of(self, session_id: str, *, name: str = "", version: str = "", transport: str = "http") -> Session:
+    def of(self, session_id: str, *, name: str = "", version: str = "", account: int | None = None) -> Session:
         """The session of this id; without an id one per client name, which carries limits and no memory."""
-        key = session_id or label(name, version)
+        key = (account, session_id or label(name, version))
         session = self._known.get(key)
         if session is None:
-            session = self._known[key] = made(session_id, name, version, transport)
+            session = self._known[key] = made(session_id, name, version)
         self._known.move_to_end(key)
         while len(self._known) > SESSIONS_KEPT:
             self._known.popitem(last=False)
         return session
 
-    def forget(self, session_id: str) -> None:
-        self._known.pop(session_id, None)
+    def forget(self, session_id: str, account: int | None) -> None:
+        self._known.pop((account, session_id), None)
 
 
-def made(session_id: str, name: str, version: str, transport: str) -> Session:
+def caller_of(scope: Mapping[str, Any]) -> Caller:
+    """As archon/auth.py found it."""
+    user = scope.get("user")
+    if user is None or user.pk is None:
+        return Caller()
+    return Caller(user.pk, user.get_username(), scope.get("archon.scopes", STAFF))
+
+
+def made(session_id: str, name: str, version: str, transport: str = "http") -> Session:
     told = PATTERN.fullmatch(session_id)
     if told is not None:
         return Session(session_id, told["name"], told["version"], transport)
@@ -115,3 +134,4 @@ def slug(name: str) -> str:
 sessions = Sessions()
 # Of the call that is being answered; set by CallLog.
 current: ContextVar[Session] = ContextVar("mcp_session")
+caller: ContextVar[Caller] = ContextVar("mcp_caller")

@@ -46,6 +46,13 @@ def test_without_a_session_nothing_is_remembered_but_the_limit_holds() -> None:
     assert known.of("", name="Other", version="1").may_crawl(1)
 
 
+def test_an_account_does_not_meet_the_session_of_another() -> None:
+    known = Sessions()
+    known.of("zed_1_0123456789ab", account=1).give([7])
+    assert not known.of("zed_1_0123456789ab", account=2).given
+    assert known.of("zed_1_0123456789ab", account=1).given
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SESSIONS_KEPT", 2)
     monkeypatch.setattr(module, "PASSAGES_KEPT", 3)

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from archon.mcp import logs
+from archon.mcp.sessions import Caller
 from archon.mcp.tools import TOOLS
+from archon.scopes import Scope
 from crawler.models import CrawlJob
 from tests.crawler.jobs import SEED, job_of
 from tests.knowledge.pages import page, source, store
@@ -228,6 +231,19 @@ class TestCrawls:
             await ask(client, "start_crawl", url=SEED)
             assert "[crawl_limit]" in await refused(client, "start_crawl", url=SEED)
             assert "[crawl_limit]" in await refused(client, "refresh_source", source_id="any")
+
+    async def test_a_token_without_the_scope_only_reads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        progress_id = await in_django(lambda: job_of().progress_id)
+        monkeypatch.setattr(logs, "Caller", lambda: Caller(1, "reader", frozenset({Scope.READ, Scope.MCP})))
+        async with assistant() as client:
+            await ask(client, "get_crawl_status")
+            for tool, arguments in (
+                ("start_crawl", {"url": SEED}),
+                ("crawl_single_page", {"url": SEED}),
+                ("stop_crawl", {"progress_id": progress_id}),
+                ("refresh_source", {"source_id": "any"}),
+            ):
+                assert "[scope_missing]" in await refused(client, tool, **arguments)
 
     async def test_an_unknown_crawl_is_an_error(self) -> None:
         async with assistant() as client:
