@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.db import connections
 from redis import Redis
 
 
@@ -46,3 +48,10 @@ async def channel_layer() -> AsyncIterator[Any]:
     layer = get_channel_layer()
     yield layer
     await layer.flush()
+
+
+@pytest.fixture
+async def thread_connections(transactional_db: None) -> AsyncIterator[None]:
+    """For coroutines that use the database: its connection is of another thread, and ends with the test."""
+    yield
+    await sync_to_async(connections.close_all)()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
-from django.db import connections
 
 from progress import history, logs, messages, tracker
 from tests.web import WebProcess, World, Writer, world
@@ -37,13 +35,6 @@ def frames_are_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "event_frame", event)
     monkeypatch.setattr(tracker, "event_frame", event)
     monkeypatch.setattr(logs, "frames_of", rows)
-
-
-@pytest.fixture
-async def thread_connections(transactional_db: None) -> AsyncIterator[None]:
-    """For coroutines that use the database: its connection is of another thread, and ends with the test."""
-    yield
-    await sync_to_async(connections.close_all)()
 
 
 @pytest.fixture(scope="session")
