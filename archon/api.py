@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -67,6 +69,15 @@ def render_validation_error(request: HttpRequest, error: ValidationError) -> Htt
         hint="See /api/docs for what this endpoint takes.",
         field=first["field"],
         faults=faults,
+    )
+
+
+@api.exception_handler(MultiPartParserError)
+@api.exception_handler(SuspiciousOperation)
+def render_unreadable_body(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Too many files or fields, or a body that is no multipart form."""
+    return problem(
+        request, 400, error=f"The body cannot be read: {error}", code="bad_request", hint="See /api/docs.", field=None
     )
 
 

@@ -274,6 +274,7 @@ CELERY_BEAT_SCHEDULE = {
     "refresh": {"task": "crawler.tasks.refresh_due", "schedule": 600, "options": {"expires": 600}},
     "canary": {"task": "archon.tasks.canary", "schedule": CANARY_SECONDS, "options": {"expires": 2 * CANARY_SECONDS}},
     "purge": {"task": "knowledge.tasks.purge", "schedule": 3600, "options": {"expires": 3600}},
+    "uploads": {"task": "knowledge.tasks.sweep_uploads", "schedule": 15, "options": {"expires": 30}},
     "trim": {"task": "progress.tasks.trim", "schedule": 3600, "options": {"expires": 3600}},
 }
 
@@ -350,6 +351,22 @@ EMBEDDER = env.choice(
     "Where vectors come from. local: the bundled model, on this machine. off: keyword search only.",
     ("local", "off"),
 )
+
+
+# ---- Uploads ------------------------------------------------------------------------------
+
+UPLOAD_MAX_BYTES = env.integer(
+    "ARCHON_UPLOAD_MAX_BYTES", 50 * 2**20, "Largest file that may be uploaded.", at_least=1024, at_most=2**31
+)
+UPLOAD_MEMORY_BYTES = env.integer(
+    "ARCHON_UPLOAD_MEMORY_BYTES",
+    2**30,
+    "Address space of the child process that reads a file.",
+    at_least=2**28,
+    at_most=2**36,
+)
+# Named, since it stands above the app whose child loads it: what reads HTML and text files.
+PAGE_READER = "crawler.extract"
 
 
 # ---- Progress -----------------------------------------------------------------------------

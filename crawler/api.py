@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from ninja import Header, Query, Router, Status
 
 from crawler import actions
+from crawler.errors import UnknownCrawl
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.preview import Preview, preview
 from crawler.schemas import (
@@ -25,6 +26,8 @@ from crawler.schemas import (
     RefreshStarted,
     UrlError,
 )
+from knowledge import uploads
+from knowledge.errors import UnknownUpload
 
 router = Router(tags=["crawls"])
 
@@ -54,10 +57,21 @@ def preview_crawl(request: HttpRequest, body: CrawlIn) -> CrawlPreview:
     return preview_out(preview(body.request(idempotency_key=None, owner_id=None)))
 
 
-@router.post("/knowledge-items/stop/{path:progress_id}", response=CrawlMoved, summary="Cancel a crawl")
+@router.post("/knowledge-items/stop/{path:progress_id}", response=CrawlMoved, summary="Cancel a crawl or an upload")
 def stop_crawl(request: HttpRequest, progress_id: str) -> CrawlMoved:
-    actions.cancel(progress_id)
+    try:
+        actions.cancel(progress_id)
+    except UnknownCrawl as unknown:
+        _cancel_upload(progress_id, unknown)
+        return CrawlMoved(message="Upload stopped", progressId=progress_id)
     return CrawlMoved(message="Crawl stopped", progressId=progress_id)
+
+
+def _cancel_upload(progress_id: str, unknown: UnknownCrawl) -> None:
+    try:
+        uploads.cancel(progress_id)
+    except UnknownUpload:
+        raise unknown from None
 
 
 @router.post("/knowledge-items/pause/{path:progress_id}", response=CrawlMoved, summary="Pause a crawl")

@@ -5,19 +5,22 @@ One parse, one conversion. Nothing here knows where the page came from or where 
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from html_to_markdown import ConversionOptions, convert
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from crawler import markup
 from crawler.characters import visible
+from crawler.charset import decode
 from crawler.errors import InvalidUrl
 from crawler.urls import canonical_url, path_and_query
 
 MAX_LINKS = 20_000
 MAX_TITLE_CHARS = 300
 MAX_DESCRIPTION_CHARS = 1_000
+_NOWHERE = "https://file.invalid/"
 SHELL_CHARS = 200  # a page with less text than this may be waiting for JavaScript
 
 _SHELL_ROOTS = "#root, #app, #__next, #__nuxt, #___gatsby, app-root, [data-reactroot]"
@@ -101,6 +104,16 @@ def extract_text(text: str, url: str, content_type: str) -> Extracted:
         noindex=False,
         app_shell=False,
     )
+
+
+def read_file(body: bytes, name: str, content_type: str) -> Extracted:
+    """Read an HTML or text file that has no address: its relative links stay relative. `name` is a path."""
+    url = canonical_url(quote(name), base=_NOWHERE)
+    text = decode(body, None)
+    if content_type not in ("text/html", "application/xhtml+xml"):
+        return extract_text(text, url, content_type)
+    found = extract(text, url)
+    return replace(found, markdown=found.markdown.replace(_NOWHERE, ""), links=())
 
 
 # ---- HTML ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from knowledge import actions
-from knowledge.models import Chunk, Document, KnowledgeItem
+from knowledge.models import Chunk, Document, KnowledgeItem, Upload, UploadedFile
 
 EDITABLE = ("title", "description", "knowledge_type", "tags", "status", "update_frequency", "group_name")
 
@@ -92,3 +92,26 @@ class ChunkAdmin(StoredTextAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Chunk]:
         return super().get_queryset(request).defer("document__markdown")
+
+
+@admin.register(Upload)
+class UploadAdmin(StoredTextAdmin):
+    list_display = ("__str__", "item", "status", "error", "created_at")
+    list_select_related = ("item", "progress")
+    search_fields = ("progress__id", "item__title", "item__source_id")
+
+    @admin.display(description="status", ordering="progress__status")
+    def status(self, upload: Upload) -> str:
+        return f"{upload.progress.status} {upload.progress.percentage}%"
+
+    @admin.display(description="error")
+    def error(self, upload: Upload) -> str:
+        reason = upload.progress.error
+        return f"{reason['code']}: {reason['message']} {reason['hint']}" if reason else "-"
+
+
+@admin.register(UploadedFile)
+class UploadedFileAdmin(StoredTextAdmin):
+    list_display = ("name", "state", "reason", "content_type", "size", "chunks", "error_message")
+    list_filter = ("state",)
+    search_fields = ("name", "upload__progress__id")

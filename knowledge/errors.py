@@ -4,7 +4,10 @@ KnowledgeError
 ├── UnknownSource    404  no source has this id
 ├── UnknownPage      404  no page has this id or URL
 ├── BadQuery         422  the question cannot be searched for
-└── BadChange        422  a source cannot take this value
+├── BadChange        422  a source cannot take this value
+├── UnknownUpload    404  no upload has this progress id
+├── BadUpload        422  these files cannot be taken
+└── UploadTooLarge   413  a file is larger than the operator allows
 """
 
 from __future__ import annotations
@@ -47,3 +50,27 @@ class BadQuery(KnowledgeError):
 
 class BadChange(KnowledgeError):
     code = "change_bad"
+
+
+class UnknownUpload(KnowledgeError):
+    http_status = 404
+    code = "upload_unknown"
+
+
+class BadUpload(KnowledgeError):
+    """Codes: upload_without_file, upload_too_many, upload_tags, upload_running, and those of a file."""
+
+    def __init__(self, code: str, message: str, *, hint: str = "", field: str = "file") -> None:
+        super().__init__(message, code=code, hint=hint, field=field)
+
+
+class UploadTooLarge(KnowledgeError):
+    http_status = 413
+    code = "file_too_large"
+
+    def __init__(self, name: str, limit: int) -> None:
+        super().__init__(
+            f"{name} is larger than {limit / 2**20:,.0f} MiB.",
+            hint="Split it. The operator can raise the limit with ARCHON_UPLOAD_MAX_BYTES.",
+            field="file",
+        )

@@ -203,5 +203,55 @@ class Chunk(models.Model):
 
     @property
     def url(self) -> str:
-        """The page's URL, down to the heading when it has an anchor."""
-        return f"{self.document.url}#{self.anchor}" if self.anchor else self.document.url
+        """The page's URL, down to the heading when it has an anchor; a section of a file has a fragment already."""
+        return f"{self.document.url.partition('#')[0]}#{self.anchor}" if self.anchor else self.document.url
+
+
+class Upload(models.Model):
+    """Files that were handed in and wait to be read, or are: the task knows its id and nothing else.
+
+    `originals` are {name, path, size}, the paths below the uploads folder. A worker holds it by `lease_until`;
+    `epoch` rises with every attempt, and is added to `generation` so that an attempt counts its documents anew.
+    """
+
+    item = models.ForeignKey(KnowledgeItem, on_delete=models.CASCADE, related_name="uploads")
+    progress = models.OneToOneField("progress.Progress", on_delete=models.CASCADE, related_name="upload")
+    originals = models.JSONField(default=list)
+    extract_code_examples = models.BooleanField(default=True)
+    generation = models.PositiveIntegerField(default=0)
+    epoch = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    woken_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{', '.join(original['name'] for original in self.originals[:3])} ({self.progress_id})"
+
+
+class UploadedFile(models.Model):
+    """What became of one file, or of one stretch of a large one."""
+
+    class State(models.TextChoices):
+        DONE = "done"
+        FAILED = "failed"
+
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="files")
+    name = models.TextField()
+    state = models.CharField(max_length=8, choices=State.choices, default=State.DONE)
+    reason = models.CharField(max_length=64, blank=True)
+    content_type = models.CharField(max_length=128, blank=True)
+    size = models.PositiveBigIntegerField(default=0)
+    chunks = models.PositiveIntegerField(default=0)
+    error_code = models.CharField(max_length=64, blank=True)
+    error_message = models.TextField(blank=True)
+    error_hint = models.TextField(blank=True)
+    document = models.ForeignKey(Document, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.name}"

@@ -23,11 +23,13 @@ def page_by_id(page_id: str) -> Document:
 
 
 def page_by_url(url: str) -> Document:
-    """With or without the last slash, whatever stands after #. Raises BadQuery and UnknownPage."""
+    """With or without the last slash; what stands after # may name a section of a file, or a heading of the page.
+    Raises BadQuery and UnknownPage."""
     if not url.strip():
         raise BadQuery("url is missing.", field="url")
-    bare = storable(url).strip().partition("#")[0]
-    spellings = [bare, bare.removesuffix("/") if bare.endswith("/") else f"{bare}/"]
+    given = storable(url).strip()
+    bare = given.partition("#")[0]
+    spellings = [given, bare, bare.removesuffix("/") if bare.endswith("/") else f"{bare}/"]
     keys = [sha256(spelling.encode()).hexdigest()[:DIGEST_CHARS] for spelling in spellings]
     found: dict[str, Document] = {
         page.url_hash: page for page in _pages().filter(url_hash__in=keys).order_by("-fetched_at")

@@ -6,7 +6,7 @@ import time
 
 from celery import shared_task
 
-from knowledge import actions
+from knowledge import actions, uploads
 
 PURGE_SECONDS = 60.0
 
@@ -19,3 +19,17 @@ def purge() -> None:
         if time.monotonic() > deadline:
             purge.delay()
             return
+
+
+@shared_task(ignore_result=True, soft_time_limit=540, time_limit=570)
+def ingest_upload(upload_id: int) -> None:
+    """Read what was handed in. The limits stay below the broker's visibility timeout."""
+    from knowledge.ingest import uploaded
+
+    uploaded.run(upload_id)
+
+
+@shared_task(ignore_result=True)
+def sweep_uploads() -> None:
+    """Uploads whose message or worker was lost, and bytes that nobody needs."""
+    uploads.sweep()

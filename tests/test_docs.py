@@ -60,7 +60,7 @@ def test_every_error_code_is_documented() -> None:
     documented = text_of("rest.md") + text_of("websocket.md")
     sources = [*(ROOT / "crawler").glob("*.py"), *(ROOT / "knowledge").rglob("*.py"), *(ROOT / "progress").glob("*.py")]
     pattern = re.compile(
-        r"""(?:InvalidUrl|ForbiddenAddress|FetchError|UnknownCrawl|WrongState|CrawlConflict)\(\s*"([a-z_]+)"|code(?::\s\w+(?:\[\w+\])?)?\s?=\s?"([a-z_]+)\""""
+        r"""(?:InvalidUrl|ForbiddenAddress|FetchError|UnknownCrawl|WrongState|CrawlConflict|Unreadable|BadUpload|Trouble|_Stopped)\(\s*"([a-z_]+)"|code(?::\s\w+(?:\[\w+\])?)?\s?=\s?"([a-z_]+)\""""
     )
     for source in sources:
         for first, second in pattern.findall(source.read_text(encoding="utf-8")):

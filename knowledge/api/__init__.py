@@ -2,10 +2,10 @@
 
 from ninja import Router
 
-from knowledge.api import items, pages, search
+from knowledge.api import items, pages, search, uploads
 
 router = Router(tags=["knowledge"])
-for part in (search, items, pages):
+for part in (search, items, pages, uploads):
     router.add_router("", part.router)
 
 __all__ = ["router"]

@@ -1,0 +1,239 @@
+"""One upload from its bytes to documents: claimed, read in a child, stored batch by batch, ended with the reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from knowledge import uploads
+from knowledge.actions import delete_item, knowledge_changed
+from knowledge.errors import UnknownSource
+from knowledge.ingest import IncomingDocument, PreparedDocument, prepare_document, remove_documents, store_documents
+from knowledge.models import Document, Upload, UploadedFile
+from knowledge.readers import Expected, Left, Limits, Part, Said, Trouble, read
+from progress import tracker
+from progress.errors import ProgressEnded, UnknownProgress
+from progress.messages import ErrorBody
+from progress.models import Progress
+from progress.status import Status
+
+LEASE_SECONDS = 30.0
+LOOK_SECONDS = 1.0
+MAX_ATTEMPTS = 3
+BATCH_SIZE = 16
+ZEROS = dict.fromkeys(
+    ("processed_pages", "failed_pages", "skipped_pages", "chunks_stored", "word_count", "discovered_urls"), 0
+)
+
+
+class Overtaken(Exception):
+    """Another worker holds this upload now."""
+
+
+def run(upload_id: int) -> None:
+    """Read and store an upload. Returns quietly when it is over, or when another worker is at it."""
+    upload = Upload.objects.select_related("item", "progress").filter(pk=upload_id).first()
+    if upload is None:
+        return
+    try:
+        if not _claim(upload):
+            return
+        _Reading(upload).run()
+    except (ProgressEnded, UnknownProgress, UnknownSource):  # cancelled, or the source was deleted
+        pass
+    except Overtaken:
+        return
+    uploads.forget(upload)
+
+
+def _claim(upload: Upload) -> bool:
+    with transaction.atomic():
+        row = tracker.lock(upload.progress_id)
+        upload.refresh_from_db()
+        if upload.lease_until and upload.lease_until > timezone.now():
+            return False
+        upload.epoch += 1
+        upload.lease_until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
+        upload.save(update_fields=["epoch", "lease_until"])
+        if upload.epoch > MAX_ATTEMPTS:
+            tracker.fail(row.id, _lost(upload), row=row)
+            raise_after = True
+        else:
+            UploadedFile.objects.filter(upload=upload).delete()
+            status = Status.STARTING if row.status == Status.QUEUED else None
+            total = len(upload.originals)
+            line = f"Reading {total} file{'s' * (total > 1)}"
+            tracker.update(row.id, row=row, status=status, set_={**ZEROS, "total_pages": total}, lines=[line])
+            raise_after = False
+    if raise_after:
+        raise ProgressEnded("The upload was given up.")
+    return True
+
+
+def _lost(upload: Upload) -> ErrorBody:
+    return ErrorBody(
+        code="worker_lost",
+        message=f"{upload} was given up after {MAX_ATTEMPTS} workers died while they read it.",
+        hint="Split it, and upload the pieces.",
+    )
+
+
+class _Reading:
+    def __init__(self, upload: Upload) -> None:
+        self.upload = upload
+        self.generation = upload.generation + upload.epoch
+        self.looked_at = time.monotonic()
+        self.files: list[UploadedFile] = []
+        self.documents: list[tuple[UploadedFile, PreparedDocument]] = []
+        self.lines: list[str] = []
+        self.expected = 0
+        self.seen: set[str] = set()
+
+    def run(self) -> None:
+        for original in self.upload.originals:
+            for said in self._said(original):
+                self._take(said, original)
+                if len(self.files) >= BATCH_SIZE:
+                    self._record()
+        self._record(last=True)
+
+    def _said(self, original: dict[str, str]) -> Iterator[Said]:
+        path = uploads.uploads_folder() / original["path"]
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            yield Trouble(original["name"], "file_lost", f"{original['name']} is gone: {error.strerror}.", _AGAIN)
+            return
+        limits = Limits(memory=settings.UPLOAD_MEMORY_BYTES)
+        with file:
+            yield from read(file, original["name"], pages=settings.PAGE_READER, limits=limits, look=self._look)
+
+    def _take(self, said: Said, original: dict[str, str]) -> None:
+        packed = said.name != original["name"] if isinstance(said, Part | Trouble) else False
+        if isinstance(said, Expected):
+            self.expected += said.total - 1
+        elif isinstance(said, Left):
+            self.lines.append(f"{said.count} files of other kinds in {original['name']} were left out")
+        elif isinstance(said, Trouble):
+            self.files.append(_failed(self.upload, said, f"{original['name']}/{said.name}" if packed else said.name))
+            self.lines.append(f"Failed: {said.message}")
+        else:
+            self._take_part(said, f"{original['name']}/{said.name}" if packed else said.name, original)
+
+    def _take_part(self, part: Part, name: str, original: dict[str, str]) -> None:
+        shown = f"{name} ({part.fragment.replace('=', ' ')})" if part.fragment else name
+        file = UploadedFile(upload=self.upload, name=shown, content_type=part.content_type)
+        file.size = part.size or int(original["size"])
+        url = f"upload://{self.upload.item.source_id}/{quote(name)}" + (f"#{part.fragment}" if part.fragment else "")
+        self.expected += name in self.seen  # a further stretch of a large file
+        self.seen.add(name)
+        self.documents.append((file, prepare_document(incoming(part, url))))
+        self.files.append(file)
+
+    def _look(self) -> None:
+        """Is the upload still wanted, and still ours? Then keep it."""
+        if time.monotonic() - self.looked_at < LOOK_SECONDS:
+            return
+        self.looked_at = time.monotonic()
+        if Progress.objects.only("status").get(pk=self.upload.progress_id).ended:
+            raise ProgressEnded("The upload is over.")
+        until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
+        if not Upload.objects.filter(pk=self.upload.pk, epoch=self.upload.epoch).update(lease_until=until):
+            raise Overtaken
+
+    def _record(self, *, last: bool = False) -> None:
+        """Documents, verdicts, counters and event in one transaction; the end too, when this is the last of it."""
+        with transaction.atomic():
+            row = tracker.lock(self.upload.progress_id)
+            if not Upload.objects.filter(pk=self.upload.pk, epoch=self.upload.epoch).exists():
+                raise Overtaken
+            prepared = [document for _, document in self.documents]
+            stored = store_documents(self.upload.item_id, prepared, generation=self.generation) if prepared else []
+            for (file, _), result in zip(self.documents, stored, strict=True):
+                file.chunks, file.document_id, file.reason = result.chunks, result.document_id, result.outcome
+            UploadedFile.objects.bulk_create(self.files)
+            row = self._report(row, chunks=sum(s.chunks for s in stored), words=sum(s.words for s in stored))
+            if last:
+                self._end(row)
+        self.files, self.documents, self.lines, self.expected = [], [], [], 0
+        knowledge_changed(self.upload.item.source_id, "updated")
+
+    def _report(self, row: Progress, *, chunks: int, words: int) -> Progress:
+        failed = sum(file.state == UploadedFile.State.FAILED for file in self.files)
+        add = {
+            "processed_pages": len(self.files),
+            "failed_pages": failed,
+            "total_pages": self.expected,
+            "discovered_urls": self.expected,
+            "chunks_stored": chunks,
+            "word_count": words,
+        }
+        if self.files:
+            self.lines.append(
+                f"Read {row.processed_pages + len(self.files)} of {row.total_pages + self.expected} files"
+            )
+        set_ = {"current_url": self.files[-1].name} if self.files else None
+        status = Status.STORING if row.status in (Status.STARTING, Status.ANALYZING) else None
+        return tracker.update(row.id, row=row, status=status, add=add, set_=set_, lines=self.lines)
+
+    def _end(self, row: Progress) -> None:
+        done = row.processed_pages - row.failed_pages
+        if not done:
+            tracker.fail(row.id, _reason(self.upload), row=row)
+            if not Document.objects.filter(item=self.upload.item_id).exists():
+                delete_item(self.upload.item.source_id)  # nothing was learned: there is no source
+            return
+        removed = self._remove_vanished() if self.upload.generation else 0
+        tracker.update(row.id, row=row, status=Status.FINALIZING)
+        failed = f" {row.failed_pages} files failed." if row.failed_pages else ""
+        gone = f" {removed} files are no longer there and were removed." if removed else ""
+        line = f"Completed: {done} documents, {row.chunks_stored} chunks, {row.word_count:,} words.{failed}{gone}"
+        tracker.complete(row.id, row=row, lines=[line])
+
+    def _remove_vanished(self) -> int:
+        """A folder that was read again: what is no longer in it."""
+        old = Document.objects.filter(item=self.upload.item_id, generation__lte=self.upload.generation)
+        return remove_documents(self.upload.item_id, list(old.values_list("url_hash", flat=True)))
+
+
+_AGAIN = "Upload it again."
+
+
+def incoming(part: Part, url: str) -> IncomingDocument:
+    return IncomingDocument(
+        url=url,
+        url_hash=sha256(url.encode()).hexdigest()[:32],
+        title=part.title or PurePosixPath(part.name).name,
+        markdown=part.markdown,
+        headings=part.headings,
+        content_type=part.content_type,
+        fetched_at=timezone.now(),
+    )
+
+
+def _failed(upload: Upload, trouble: Trouble, name: str) -> UploadedFile:
+    return UploadedFile(
+        upload=upload,
+        name=name,
+        state=UploadedFile.State.FAILED,
+        error_code=trouble.code,
+        error_message=trouble.message,
+        error_hint=trouble.hint,
+    )
+
+
+def _reason(upload: Upload) -> ErrorBody:
+    """Why nothing could be read: what the first file says, and how many others there are."""
+    failed = list(UploadedFile.objects.filter(upload=upload, state=UploadedFile.State.FAILED)[:2])
+    count = UploadedFile.objects.filter(upload=upload).count()
+    more = f" So it is with {count - 1} further files." if count > 1 else ""
+    first = failed[0]
+    return ErrorBody(code=first.error_code, message=first.error_message + more, hint=first.error_hint)

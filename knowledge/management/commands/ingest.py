@@ -1,0 +1,108 @@
+"""`manage.py ingest PATH...`: files, folders and zip archives of this machine into the knowledge base.
+
+Only here, at the operator's own shell: over the API a path would open the server's disk to whoever may write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from knowledge import uploads
+from knowledge.errors import KnowledgeError
+from knowledge.models import UploadedFile
+from knowledge.readers.sniff import EXTENSIONS, extension_of
+from knowledge.uploads import Local, UploadRequest
+from progress.messages import snapshot
+from progress.models import Progress
+from progress.status import Status
+from progress.wire import to_wire
+
+MAX_FOLDER_FILES = 10_000
+LOOK_SECONDS = 0.2
+SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})
+
+
+class Command(BaseCommand):
+    help = "Read local files, folders or zip archives into the knowledge base; the same path again renews its source."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", type=Path, help="a file, a folder or a zip archive")
+        parser.add_argument("--title", default="", help="name of the source; the path's own otherwise")
+        parser.add_argument("--tag", action="append", default=[])
+        parser.add_argument("--knowledge-type", default="technical")
+        parser.add_argument("--here", action="store_true", help="read it in this process instead of on a worker")
+        parser.add_argument("--json", action="store_true", help="print the final state as one JSON object")
+
+    def handle(self, *args: Any, path: Path, **options: Any) -> None:
+        path = path.expanduser().resolve()
+        if not path.exists():
+            raise CommandError(f"{path} does not exist.")
+        files = list(documents_of(path))
+        if not files:
+            raise CommandError(f"{path} holds no document. These are read: {', '.join(sorted(EXTENSIONS))}.")
+        request = UploadRequest(
+            title=options["title"] or path.name,
+            tags=options["tag"],
+            knowledge_type=options["knowledge_type"],
+            source_id=source_id_of(path),
+        )
+        try:
+            upload = uploads.start(files, request)
+        except KnowledgeError as error:
+            raise CommandError(f"{error.message} {error.hint}") from None
+        if options["here"]:
+            from knowledge.ingest import uploaded
+
+            uploaded.run(upload.pk)
+        row = self._watched(upload.progress_id, quiet=options["json"])
+        if options["json"]:
+            self.stdout.write(json.dumps(to_wire(snapshot(row)), ensure_ascii=False))
+        else:
+            for file in UploadedFile.objects.filter(upload__progress=row, state=UploadedFile.State.FAILED):
+                self.stdout.write(f"failed {file.name}: {file.error_message} {file.error_hint}")
+        sys.exit(0 if row.status == Status.COMPLETED else 1)
+
+    def _watched(self, progress_id: str, *, quiet: bool) -> Progress:
+        told = ""
+        while True:
+            row = Progress.objects.get(pk=progress_id)
+            if row.log != told and not quiet:
+                told = row.log
+                self.stdout.write(f"{row.percentage:3}% {told}")
+            if row.ended:
+                return row
+            time.sleep(LOOK_SECONDS)
+
+
+def source_id_of(path: Path) -> str:
+    """The same path is the same source."""
+    return f"file_{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"
+
+
+def documents_of(path: Path) -> Iterator[Local]:
+    """The file itself, or every document below the folder in a steady order; links and hidden names are left out."""
+    if path.is_file():
+        yield Local(path, path.name)
+        return
+    count = 0
+    for place, folders, names in os.walk(path, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in SKIPPED_FOLDERS)
+        for name in sorted(names):
+            file = Path(place) / name
+            readable = extension_of(name) in EXTENSIONS - {"zip"} or name.upper() == "README"
+            if name.startswith(".") or not readable or file.is_symlink() or not file.stat().st_size:
+                continue
+            count += 1
+            if count > MAX_FOLDER_FILES:
+                raise CommandError(f"{path} holds more than {MAX_FOLDER_FILES:,} documents; give a folder within it.")
+            yield Local(file, file.relative_to(path).as_posix())
