@@ -131,18 +131,16 @@ class UnansweredList(Schema):
 
 @router.get("/mcp/status", response=ServerStatus, summary="Status of the assistants' server")
 def read_status(request: HttpRequest) -> dict[str, Any]:
-    kept = records.calls()
-    calls = [record for record in kept if record.metadata.get("method") not in records.HANDSHAKES]
-    newest = LogRecord.objects.order_by("-pk")[:10]
+    calls, newest = records.answered(), LogRecord.objects.order_by("-pk")[:10]
     return {
         "url": url_of(request),
         "version": VERSION,
         "started_at": STARTED_AT,
         "uptime": uptime_seconds(),
-        "calls": len(calls),
-        "errors": sum("error" in record.metadata for record in calls),
+        "calls": calls.count(),
+        "errors": calls.filter(metadata__has_key="error").count(),
         "active_sessions": records.active_sessions(),
-        "last_call_at": calls[-1].timestamp if calls else None,
+        "last_call_at": calls.order_by("-pk").values_list("timestamp", flat=True).first(),
         "logs": [f"[{record.level}] {record.message}" for record in reversed(newest)],
     }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from progress.log_rows import LOGGER
@@ -44,6 +45,11 @@ class Tally:
         self.seconds += told.get("execution_time") or 0.0
         if told.get("tool_name"):
             self.tools[told["tool_name"]] += 1
+
+
+def answered() -> QuerySet[LogRecord]:
+    """Calls of tools and resources; handshakes are none."""
+    return LogRecord.objects.filter(logger=LOGGER, metadata__method__in=("tools/call", "resources/read"))
 
 
 def calls() -> list[LogRecord]:

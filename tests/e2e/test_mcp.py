@@ -167,6 +167,37 @@ class TestSessions:
         asyncio.run(talk())
         assert "Traceback" not in stack.log("web")
 
+    def test_a_restart_in_the_middle_of_a_wait_loses_only_the_wait(self, stack: Stack) -> None:
+        with served(6, delay=0.3) as example:
+            connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=30)
+            with contextlib.closing(connection):
+                body = json.dumps(call_body("start_crawl", {"url": example.url, "wait_seconds": 60}))
+                connection.request("POST", "/mcp", body, ACCEPT)
+                running = eventually(lambda: stack.get("/api/progress/")["operations"], what="the crawl runs")
+                began = time.monotonic()
+                stack.stop("web")
+                assert time.monotonic() - began < 10
+                with contextlib.suppress(http.client.HTTPException, OSError):
+                    assert '"result"' not in connection.getresponse().read().decode()
+            stack.spawn("web")
+            stack.wait_until_ready()
+            status, text, _ = post(stack, call_body("get_crawl_status", {"progress_id": running[0]["progressId"]}))
+            assert (status, '"isError":false' in text) == (200, True)
+            assert stack.ended(running[0]["progressId"])["status"] == "completed"
+        for sign in ("Traceback", "was destroyed", "took too long"):
+            assert sign not in stack.log("web")
+
+    def test_twenty_clients_at_once_are_all_answered(self, stack: Stack) -> None:
+        async def one(number: int) -> str:
+            async with Client(f"{stack.url}/mcp", mode="legacy" if number % 2 else "auto") as client:
+                await ask(client, "search_knowledge", query=f"walrus {number}")
+                return str((await ask(client, "session_info"))["client_id"])
+
+        async def all_of_them() -> list[str]:
+            return await asyncio.gather(*(one(number) for number in range(20)))
+
+        assert len(set(asyncio.run(all_of_them()))) == 11, "ten sessions, and the client that keeps none"
+
     def test_clients_and_sessions_are_those_that_called(self, stack: Stack) -> None:
         for name in ("Some Editor", "Some Editor", "Other/IDE"):
             _, _, headers = post(stack, handshake(name))
