@@ -7,7 +7,7 @@ MANAGE := $(VENV)/python manage.py
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help up down crawl test check bench bench-realtime bench-mcp chaos-realtime torture-payloads model requirements install install-dev
+.PHONY: help up down crawl test check e2e pictures bench bench-realtime bench-mcp chaos-realtime torture-payloads model requirements install install-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,12 @@ test: install-dev ## all tests on SQLite, then those that touch the database on 
 
 check: install-dev ## style, types, layers, deployment settings, migrations, pinned requirements
 	@.ci/check
+
+e2e: install-dev ## the dashboard in Chromium against the whole product, every screen, at full length
+	@.ci/browser && $(VENV)/python -m pytest -q tests/e2e/browser --whole $(ARGS)
+
+pictures: install-dev ## take the pictures in docs/images anew, from the running dashboard
+	@.ci/browser && $(VENV)/python -m tests.e2e.browser.pictures $(ARGS)
 
 bench: install-dev ## crawl the Python documentation with Archon and with crawl4ai, side by side
 	@$(VENV)/python -m tests.benchmarks.crawl $(ARGS)

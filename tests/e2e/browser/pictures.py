@@ -1,0 +1,76 @@
+"""Takes the pictures in docs/images from the running product: `make pictures`, then look at them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.browser import chromium
+from tests.e2e.browser.chromium import PHONE, Theme, visit
+from tests.site import LocalSite
+from tests.stack import ROOT, Stack, running_stack
+
+IMAGES = ROOT / "docs" / "images"
+# Debian's python3-doc: real documentation to show, from the local disk.
+DOCUMENTATION = Path("/usr/share/doc/python3.11/html")
+SIZE = (1280, 860)
+
+
+def slow(page: Page) -> None:
+    """Waits until the fonts are there and nothing is loading."""
+    page.wait_for_load_state("networkidle")
+    page.evaluate("document.fonts.ready")
+
+
+def crawl_picture(stack: Stack, browser: Browser, site: LocalSite, theme: Theme) -> None:
+    """In the middle of a crawl, as the README shows it."""
+    started = stack.crawl(f"{site.url}/c-api/", max_depth=3, max_pages=400, scope="host", tags=["python"])
+    with visit(browser, f"{stack.url}/crawls/{started}", theme=theme, size=SIZE) as visited:
+        page = visited.page
+        # A function, not an expression: the policy of the page allows no eval.
+        page.wait_for_function("() => parseInt(document.querySelector('[role=progressbar]')?.ariaValueText) >= 30")
+        chromium.picture(page, IMAGES / "crawl.png")
+    stack.ended(started)
+
+
+def still(stack: Stack, browser: Browser, name: str, path: str, theme: Theme, size: tuple[int, int] = SIZE) -> None:
+    with visit(browser, stack.url + path, theme=theme, size=size) as visited:
+        expect(visited.page.get_by_role("heading").first).to_be_attached()
+        slow(visited.page)
+        chromium.picture(visited.page, IMAGES / f"{name}.png")
+
+
+def take_all(stack: Stack, browser: Browser, only: re.Pattern[str]) -> None:
+    with LocalSite(directory=DOCUMENTATION) as site:
+        source_id = stack.ended(stack.crawl(f"{site.url}/library/", max_pages=150, tags=["python"]))["sourceId"]
+        stack.ended(stack.crawl(f"{site.url}/howto/", max_pages=60, tags=["python", "guides"]))
+        if only.search("crawl"):
+            crawl_picture(stack, browser, site, "light")
+        stills = {
+            "knowledge": ("/", "light"),
+            "search": (f"/search?q=list+the+files+of+a+directory&source={source_id}", "light"),
+            "knowledge-dark": ("/", "dark"),
+        }
+        for name, (path, theme) in stills.items():
+            if only.search(name):
+                still(stack, browser, name, path, "dark" if theme == "dark" else "light")
+        if only.search("phone"):
+            still(stack, browser, "phone", "/", "dark", PHONE)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--only", default=".", help="pictures whose name matches this pattern")
+    executable = chromium.found()
+    if executable is None or not DOCUMENTATION.is_dir():
+        sys.exit("This needs Chromium and python3.11-doc: `apt-get install chromium python3.11-doc`.")
+    with running_stack() as stack, chromium.launched(executable) as browser:
+        take_all(stack, browser, re.compile(options.parse_args().only))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""A crawl as a person sees it: add a source, watch it, reload, lose the server, cancel, search."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.browser.chromium import visit
+from tests.e2e.served import MISSING, served
+from tests.stack import Stack
+
+SOON = 30_000
+
+
+def add_source(page: Page, stack: Stack, url: str) -> None:
+    page.goto(f"{stack.url}/add")
+    page.get_by_label("Address").fill(url)
+    page.get_by_role("group", name="Depth").get_by_text("5", exact=True).click()
+    page.get_by_role("button", name="Start crawl").click()
+    expect(page).to_have_url(re.compile(r"/crawls/[\w-]+$"))
+
+
+def percentage(page: Page) -> int:
+    text = page.get_by_role("progressbar", name="Crawl progress").get_attribute("aria-valuetext") or "0"
+    return int(text.partition("%")[0])
+
+
+def wait_for_pages(page: Page, least: int) -> None:
+    page.wait_for_function(
+        """least => {
+             const said = document.querySelector('[role=progressbar]')?.getAttribute('aria-valuetext') ?? '';
+             return Number(/(\\d+) (?:of|pages?)/.exec(said)?.[1] ?? 0) >= least;
+           }""",
+        arg=least,
+        timeout=SOON,
+    )
+
+
+def progress_status(page: Page) -> str:
+    return page.locator(".crawl-status [role=status]").first.inner_text()
+
+
+def test_a_source_is_added_watched_and_found(stack: Stack, browser: Browser) -> None:
+    with served(pages=30, delay=0.02) as site, visit(browser) as visited:
+        page = visited.page
+        add_source(page, stack, site.url)
+        wait_for_pages(page, 3)
+        expect(page.locator(".connection-state")).to_have_text("Connected")
+        expect(page.get_by_text("Crawl completed", exact=False).first).to_be_visible(timeout=SOON)
+        assert percentage(page) == 100
+        expect(page.get_by_role("link", name=re.compile(r"Failed\s*1"))).to_be_visible()
+
+        page.get_by_role("link", name="Search in it").click()
+        page.get_by_role("searchbox").fill(site.word(7))
+        page.keyboard.press("Enter")
+        expect(page.locator(".result mark").first).to_have_text(site.word(7))
+        assert visited.complaints == []
+
+
+@pytest.mark.whole
+def test_a_reload_in_the_middle_shows_the_same_and_goes_on(stack: Stack, browser: Browser) -> None:
+    with served(pages=60, delay=0.1) as site, visit(browser) as visited:
+        page = visited.page
+        add_source(page, stack, site.url)
+        wait_for_pages(page, 15)
+        before, lines = percentage(page), page.locator(".log-lines li").all_inner_texts()
+        address = page.url
+        page.reload()
+        expect(page.locator(".log-lines li").first).to_have_text(lines[0])
+        assert page.url == address
+        assert percentage(page) >= before
+        assert page.locator(".log-lines li").all_inner_texts()[: len(lines)] == lines
+        expect(page.get_by_text("Crawl completed", exact=False).first).to_be_visible(timeout=SOON)
+        assert visited.complaints == []
+
+
+@pytest.mark.whole
+def test_the_server_may_die_in_the_middle(stack: Stack, browser: Browser) -> None:
+    """The badge says so, nothing blocks the page, and it recovers without a touch."""
+    with served(pages=80, delay=0.2) as site, visit(browser) as visited:
+        page = visited.page
+        add_source(page, stack, site.url)
+        wait_for_pages(page, 10)
+        badge = page.locator(".connection-state")
+        stack.kill("web")
+        expect(badge).to_have_text("Disconnected")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert visited.executed() == []
+        shown = percentage(page)
+        stack.spawn("web")
+        expect(badge).to_have_text("Connected", timeout=SOON)
+        wait_for_pages(page, 40)
+        assert percentage(page) >= shown
+        expect(page.get_by_text("Crawl completed", exact=False).first).to_be_visible(timeout=2 * SOON)
+        expect(page.locator(".fact", has_text="Pages").first).to_contain_text(f"{80 + MISSING}")
+
+
+@pytest.mark.whole
+def test_a_crawl_is_cancelled_by_two_clicks_and_two_tabs_agree(stack: Stack, browser: Browser) -> None:
+    with served(pages=200, delay=0.1) as site, visit(browser) as visited:
+        page = visited.page
+        add_source(page, stack, site.url)
+        other = visited.context.new_page()
+        other.goto(page.url)
+        wait_for_pages(other, 5)
+        page.get_by_role("button", name="Cancel crawl").click()
+        page.get_by_role("button", name="Click again to cancel").click()
+        for tab in (page, other):
+            expect(tab.get_by_text("The crawl was cancelled")).to_be_visible(timeout=SOON)
+        figures = [tab.locator(".fact").first.inner_text() for tab in (page, other)]
+        assert figures[0] == figures[1]
+        page.reload()
+        expect(page.get_by_text("The crawl was cancelled")).to_be_visible()
+        assert visited.complaints == []
+
+
+@pytest.mark.whole
+def test_the_list_of_sources_is_live(stack: Stack, browser: Browser) -> None:
+    with served(pages=4) as site, visit(browser, stack.url) as visited:
+        expect(visited.page.locator(".connection-state")).to_have_text("Connected")
+        stack.ended(stack.crawl(site.url))
+        expect(visited.page.get_by_text(site.url.removeprefix("http://")).first).to_be_visible(timeout=SOON)
+        assert visited.complaints == []
