@@ -38,7 +38,12 @@ def problem(
 
 
 def render_error(request: HttpRequest, error: Any) -> HttpResponse:
-    return problem(request, error.http_status, error=error.message, code=error.code, hint=error.hint, field=error.field)
+    response = problem(
+        request, error.http_status, error=error.message, code=error.code, hint=error.hint, field=error.field
+    )
+    if seconds := getattr(error, "retry_after", None):
+        response["Retry-After"] = str(round(seconds))
+    return response
 
 
 for tree in (AccessError, CrawlerError, KnowledgeError, ProgressError):

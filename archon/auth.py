@@ -25,7 +25,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
-from archon import tokens
+from archon import limits, tokens
 from archon.models import ApiToken
 from archon.scopes import MCP, PEOPLE, SAFE_METHODS, STAFF, Need, Scope, need_of, socket_need
 from archon.tokens import BadToken
@@ -36,6 +36,8 @@ LOCAL_OPERATOR = "local"
 CHALLENGE = 'Bearer realm="archon"'
 SUBPROTOCOL = "archon"
 TICKET = "archon.ticket."
+# Health checks come from what would restart us if we refused them.
+UNCOUNTED_PATHS = ("/health", "/api/health", "/ready", "/assets/", "/static/")
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -175,6 +177,33 @@ class AccessMiddleware:
         return None
 
 
+class LimitMiddleware:
+    """429 with Retry-After for who asks too often; stands behind the one that knows who it is."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path.startswith(UNCOUNTED_PATHS):
+            return self.get_response(request)
+        identity: Identity | None = getattr(request, "identity", None)
+        seconds = limits.seconds_to_wait(counted_as(identity, request.META.get("REMOTE_ADDR")))
+        return too_many(seconds) if seconds else self.get_response(request)
+
+
+def counted_as(identity: Identity | None, address: str | None) -> str:
+    """The tokens of one account count together."""
+    return f"user:{identity.user.pk}" if identity is not None else f"address:{address}"
+
+
+def too_many(seconds: int) -> HttpResponse:
+    hint = f"Come back in {seconds} s. The operator can raise ARCHON_REQUESTS_PER_MINUTE."
+    error = f"More than {settings.REQUESTS_PER_MINUTE} requests came within a minute."
+    response = problem(429, error, "too_many_requests", hint)
+    response["Retry-After"] = str(seconds)
+    return response
+
+
 def unknown_to_us(error: str) -> HttpResponse:
     hint = "Open /admin/login/ in this browser, or send a token: Authorization: Bearer arc_..."
     response = problem(401, error, "not_signed_in", hint)
@@ -296,6 +325,8 @@ class McpAccess:
             await refuse(send, 401, error, "POST /api/tokens makes one.", resource=f"{scope['scheme']}://{host}")
         elif not MCP.scopes <= identity.scopes:
             await refuse(send, 403, "This token has not the scope mcp.", "Make one that has: POST /api/tokens.")
+        elif seconds := await in_thread(limits.seconds_to_wait, counted_as(identity, None)):
+            await refuse(send, 429, "Too many calls came within a minute.", f"Come back in {seconds} s.")
         else:
             await self.application({**scope, "user": identity.user, "archon.scopes": identity.scopes}, receive, send)
 

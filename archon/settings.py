@@ -98,6 +98,14 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 ACCESS_CHECK_SECONDS = 60
+REQUESTS_PER_MINUTE = env.integer(
+    "ARCHON_REQUESTS_PER_MINUTE",
+    0 if LOCAL_MODE else 1_200,
+    "Requests of one account, or of one address without one; 0: no limit.",
+    at_least=0,
+    at_most=1_000_000,
+    shown="0, on a server 1200",
+)
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 # Ten wrong passwords for one account from one address, and it waits a quarter of an hour.
 AXES_ENABLED = not LOCAL_MODE
@@ -139,6 +147,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "archon.auth.LocalOperatorMiddleware",
     "archon.auth.AccessMiddleware",
+    "archon.auth.LimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as axes asks
@@ -296,6 +305,20 @@ CRAWLS_AT_ONCE = env.integer(
 )
 CRAWLS_PER_OWNER = env.integer(
     "ARCHON_CRAWLS_PER_OWNER", 2, "Crawls of one account that work at once.", at_least=1, at_most=1_000
+)
+CRAWLS_WAITING = env.integer(
+    "ARCHON_CRAWLS_WAITING", 100, "Crawls of one account that run or wait in line.", at_least=1, at_most=100_000
+)
+PAGES_PER_DAY = env.integer(
+    "ARCHON_PAGES_PER_DAY",
+    0 if LOCAL_MODE else 100_000,
+    "Pages that the crawls of one account may take within a day; 0: no limit.",
+    at_least=0,
+    at_most=100_000_000,
+    shown="0, on a server 100000",
+)
+DISK_FREE_MB = env.integer(
+    "ARCHON_DISK_FREE_MB", 200, "With less than this left on the disk crawls are paused.", at_least=0, at_most=10**7
 )
 CRAWL_CONCURRENCY = env.integer(
     "ARCHON_CRAWL_CONCURRENCY", 8, "Pages in flight per worker process.", at_least=1, at_most=64

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
 
-from crawler import frontier, tasks
+from crawler import frontier, quota, tasks
 from crawler.engine import guard, refuse_without_browser
 from crawler.errors import CrawlConflict, UnknownCrawl, WrongState
 from crawler.kinds import raw_address, refuse_unsupported
@@ -142,6 +142,7 @@ def _create(item: KnowledgeItem, request: CrawlRequest, seed: str) -> CrawlJob:
 
 def _launch(job: CrawlJob, kind: str, line: str, *, owner_id: int | None) -> CrawlJob:
     """Progress, job and first URL; a worker is woken when they are committed."""
+    quota.check(owner_id)
     progress = tracker.create(kind, source_id=job.item.source_id, current_url=job.url, lines=[line], owner_id=owner_id)
     job.progress = progress
     job.save()
@@ -165,14 +166,14 @@ def cancel(progress_id: str) -> CrawlJob:
     return job
 
 
-def pause(progress_id: str) -> CrawlJob:
+def pause(progress_id: str, *, line: str = "Paused.") -> CrawlJob:
     """No further page is claimed; what is in flight is put back into the frontier."""
     with transaction.atomic():
         job = job_of(progress_id)
         row = _lock(progress_id, "pause")
         if row.status == Status.PAUSED:
             raise WrongState("crawl_paused", "The crawl is already paused.", hint="Resume it.")
-        tracker.update(progress_id, row=row, status=Status.PAUSED, lines=["Paused."])
+        tracker.update(progress_id, row=row, status=Status.PAUSED, lines=[line])
     return job
 
 

@@ -8,6 +8,7 @@
       +-- UnknownCrawl        404  no crawl with that id
       +-- WrongState          409  the crawl is not in a state that allows the move
       +-- CrawlConflict       409  another crawl is in the way
+      +-- TooMuch             429  the account or the disk has no room; `retry_after` seconds
 
 `code` is for machines and never changes its meaning, `message` is a sentence for people, `hint` is what they can do
 next, `field` names the input at fault when there is one.
@@ -104,3 +105,14 @@ class WrongState(CrawlerError):
 
 class CrawlConflict(CrawlerError):
     http_status = 409
+
+
+class TooMuch(CrawlerError):
+    """Codes: too_many_crawls, pages_per_day, and disk_full (507)."""
+
+    http_status = 429
+
+    def __init__(self, code: str, message: str, *, hint: str, retry_after: int, status: int = 429) -> None:
+        super().__init__(code, message, hint=hint)
+        self.retry_after = retry_after
+        self.http_status = status  # type: ignore[misc]  # of the instance

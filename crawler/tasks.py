@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from crawler import admission, frontier
+from crawler import admission, frontier, quota
 from crawler.models import CrawlJob, CrawlUrl
 from knowledge.models import KnowledgeItem
 from progress import tracker
@@ -70,6 +70,7 @@ def crawl_slice(job_id: int) -> None:
 def sweep() -> None:
     """Wake what has due URLs and nobody working on it; end what has nothing left; cut owed events."""
     tracker.flush_stale()
+    quota.pause_when_the_disk_is_full()
     wake_next()
     active = CrawlJob.objects.active().exclude(progress__status__in=admission.NOT_RUNNING)
     for job in active.select_related("progress"):

@@ -12,9 +12,11 @@ from progress.loop import submit
 SEED = "http://127.0.0.1:9/docs/"
 
 
-def job_of(url: str = SEED, *, max_pages: int = 100, max_depth: int = 5, pages: int = 0) -> CrawlJob:
+def job_of(
+    url: str = SEED, *, max_pages: int = 100, max_depth: int = 5, pages: int = 0, owner_id: int | None = None
+) -> CrawlJob:
     """A started crawl; `pages` further URLs are queued."""
-    started = actions.start(CrawlRequest(url=url, max_pages=max_pages, max_depth=max_depth))
+    started = actions.start(CrawlRequest(url=url, max_pages=max_pages, max_depth=max_depth, owner_id=owner_id))
     job = CrawlJob.objects.select_related("item", "progress").get(progress=started.progress_id)
     urls = [f"{url}{number}.html" for number in range(pages)]
     CrawlUrl.objects.bulk_create(CrawlUrl(job=job, url=one, url_hash=url_hash(one), depth=1) for one in urls)
