@@ -7,7 +7,7 @@ MANAGE := $(VENV)/python manage.py
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help up down crawl test check e2e pictures bench bench-realtime bench-mcp chaos-realtime torture-payloads model requirements install install-dev
+.PHONY: help up down crawl test check e2e pictures bench bench-realtime e2e-mcp bench-mcp chaos-realtime torture-payloads model requirements install install-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,9 @@ bench: install-dev ## crawl the Python documentation with Archon and with crawl4
 
 bench-realtime: install-dev ## realtime delivery beside the seed's manager, stock Channels and a raw broadcast
 	@$(VENV)/uv pip install -q --python $(VENV)/python --group bench && $(VENV)/python -m tests.benchmarks.realtime $(ARGS)
+
+e2e-mcp: install-dev ## Node's MCP inspector and the protocol's conformance suite against the whole product
+	@$(VENV)/python -m pytest -q -rs tests/e2e/node --node $(ARGS)
 
 bench-mcp: install-dev ## searches of assistants over MCP, one and fifty at once, beside REST; calls on the log socket
 	@$(VENV)/python -m tests.benchmarks.mcp $(ARGS)
