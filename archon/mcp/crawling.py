@@ -54,6 +54,9 @@ async def start_crawl(
     include: Globs = None,
     exclude: Globs = None,
     tags: Annotated[list[str] | None, Field(max_length=50)] = None,
+    render: Annotated[
+        Literal["auto", "http", "browser"], Field(description="browser: for pages that scripts make; auto finds out.")
+    ] = "auto",
     wait_seconds: Wait = 0,
 ) -> CrawlState:
     """Crawl a documentation site into the knowledge base. Returns at once with a progress_id; pages can be
@@ -67,6 +70,7 @@ async def start_crawl(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
         scope=scope,
+        render=render,
         owner_id=caller.get().user_id,
     )
     return await _started(request, wait_seconds, ctx)

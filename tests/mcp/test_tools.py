@@ -210,10 +210,12 @@ class TestCrawls:
 
     async def test_the_options_reach_the_crawl(self) -> None:
         async with assistant() as client:
-            await ask(client, "start_crawl", url=SEED, max_depth=4, scope="host", exclude=["*/old/*"], tags=["walrus"])
+            options = {"max_depth": 4, "scope": "host", "exclude": ["*/old/*"], "tags": ["walrus"], "render": "http"}
+            await ask(client, "start_crawl", url=SEED, **options)
             await ask(client, "crawl_single_page", url="http://127.0.0.1:9/one.html", wait_seconds=0)
         first, second = await in_django(lambda: list(CrawlJob.objects.select_related("item").order_by("pk")))
         assert (first.scope["max_depth"], first.scope["mode"], first.item.tags) == (4, "host", ["walrus"])
+        assert first.render == "http"
         assert (second.max_pages, second.scope["max_depth"]) == (1, 1)
 
     @pytest.mark.parametrize(
