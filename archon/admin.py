@@ -1,4 +1,4 @@
-"""API tokens in the admin: to be seen and revoked; a token itself is shown once, where it is made."""
+"""API tokens and webhooks in the admin: to be seen, revoked, deleted; a secret is shown once, where it is made."""
 
 from __future__ import annotations
 
@@ -7,8 +7,26 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from archon import tokens
-from archon.models import ApiToken
+from archon.models import ApiToken, Delivery, Webhook
 from progress.admin import ReadOnlyAdmin
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ReadOnlyAdmin):
+    list_display = ("url", "owner", "events", "active", "note", "created_at")
+    list_filter = ("active",)
+    search_fields = ("url", "owner__username")
+    list_select_related = ("owner",)
+    exclude = ("secret",)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("webhook", "event", "key", "state", "attempts", "http_status", "error", "created_at")
+    list_filter = ("state", "event", "created_at")
+    search_fields = ("key", "webhook__url")
+    list_select_related = ("webhook",)
+    show_full_result_count = False
 
 
 @admin.register(ApiToken)

@@ -14,6 +14,7 @@ from archon.errors import AccessError
 from archon.mcp.api import router as mcp_router
 from archon.mcp.clients import UnknownClient
 from archon.tokens_api import router as tokens_router
+from archon.webhooks.api import router as webhooks_router
 from crawler.api import router as crawler_router
 from crawler.errors import CrawlerError
 from knowledge.api import router as knowledge_router
@@ -27,6 +28,7 @@ api.add_router("", knowledge_router)
 api.add_router("", progress_router)
 api.add_router("", mcp_router)
 api.add_router("", tokens_router)
+api.add_router("", webhooks_router)
 
 
 def problem(

@@ -6,6 +6,10 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from archon.webhooks.models import Delivery, Webhook
+
+__all__ = ["ApiToken", "Canary", "Delivery", "SocketTicket", "Webhook"]
+
 
 class Canary(models.Model):
     """Written by a task that beat sends: queue, worker and database were all alive at `sung_at`."""

@@ -72,6 +72,8 @@ ROUTES: Mapping[str, Row] = {
         "api/knowledge-items/<source_id>",
         "api/knowledge-items/<source_id>/refresh",
         "api/knowledge-items/<source_id>/chunks",
+        "api/documents/upload",
+        "api/documents/uploads/<path:progress_id>/files",
         "api/pages",
         "api/pages/by-url",
         "api/pages/<page_id>",
@@ -81,6 +83,8 @@ ROUTES: Mapping[str, Row] = {
     ),
     # It asks the site, as a crawl does.
     **same(CRAWL, "api/knowledge-items/crawl/preview"),
+    **same(CRAWL, "api/webhooks", "api/webhooks/<int:webhook_id>", "api/webhooks/<int:webhook_id>/test"),
+    **same(CRAWL, "api/webhooks/<int:webhook_id>/deliveries"),
     # A question comes with POST and changes nothing.
     **same(READ, "api/rag/query", "api/knowledge-items/search"),
     **same(READ, "api/mcp/status", "api/mcp/config", "api/mcp/tools"),

@@ -6,10 +6,12 @@ data directory, loopback only. docs/configuration.md lists every variable.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import secrets
 import tempfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -57,14 +59,25 @@ def unix_socket_path(folder: Path, name: str) -> Path:
 # ---- Security -----------------------------------------------------------------------------
 
 
-def local_secret_key(path: Path) -> str:
-    """Made on the first start and kept, so that sessions survive a restart."""
+def fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def is_fernet_key(key: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(key)) == 32
+    except ValueError:
+        return False
+
+
+def local_key(path: Path, make: Callable[[], str]) -> str:
+    """Made on the first start and kept, so that sessions and stored secrets survive a restart."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return path.read_text(encoding="utf-8").strip()
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        key = secrets.token_urlsafe(50)
+        key = make()
         file.write(key)
     return key
 
@@ -74,7 +87,26 @@ SECRET_KEY = env.secret("ARCHON_SECRET_KEY", "", "Signs sessions. Made and kept 
 if not SECRET_KEY:
     if not LOCAL_MODE:
         raise ImproperlyConfigured("ARCHON_SECRET_KEY is required when ARCHON_MODE=server: 50 random characters.")
-    SECRET_KEY = local_secret_key(DATA_DIR / "secret_key")
+    SECRET_KEY = local_key(DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(50))
+
+ENCRYPTION_KEYS = tuple(
+    key.strip()
+    for key in env.secret(
+        "ARCHON_ENCRYPTION_KEYS",
+        "",
+        "Fernet keys of stored secrets, the first encrypts; comma-separated. Made and kept in local mode.",
+    ).split(",")
+    if key.strip()
+)
+if not ENCRYPTION_KEYS:
+    # On a server it may be left out until something is stored: the first webhook asks for it.
+    ENCRYPTION_KEYS = (local_key(DATA_DIR / "encryption_key", fernet_key),) if LOCAL_MODE else ()
+for number, key in enumerate(ENCRYPTION_KEYS, start=1):
+    if not is_fernet_key(key):
+        raise ImproperlyConfigured(
+            f"Key {number} of ARCHON_ENCRYPTION_KEYS is not valid: expected 32 bytes in URL-safe base64, as "
+            "`python manage.py rotate-keys --new` prints."
+        )
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 ALLOWED_HOSTS = list(
@@ -278,12 +310,18 @@ SWEEP_SECONDS = env.number(
     "ARCHON_SWEEP_SECONDS", 5, "How often crawls that nobody works on are woken again.", at_least=0.2, at_most=60
 )
 CANARY_SECONDS = 15
+WEBHOOK_SECONDS = 5
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "crawler.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 2 * SWEEP_SECONDS}},
     "refresh": {"task": "crawler.tasks.refresh_due", "schedule": 600, "options": {"expires": 600}},
     "canary": {"task": "archon.tasks.canary", "schedule": CANARY_SECONDS, "options": {"expires": 2 * CANARY_SECONDS}},
     "purge": {"task": "knowledge.tasks.purge", "schedule": 3600, "options": {"expires": 3600}},
     "uploads": {"task": "knowledge.tasks.sweep_uploads", "schedule": 15, "options": {"expires": 30}},
+    "webhooks": {
+        "task": "archon.tasks.tell_webhooks",
+        "schedule": WEBHOOK_SECONDS,
+        "options": {"expires": 2 * WEBHOOK_SECONDS},
+    },
     "trim": {"task": "progress.tasks.trim", "schedule": 3600, "options": {"expires": 3600}},
 }
 

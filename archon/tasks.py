@@ -21,6 +21,16 @@ def canary() -> None:
     Canary.objects.update_or_create(name=WORKER, defaults={"sung_at": timezone.now()})
 
 
+@shared_task(ignore_result=True)
+def tell_webhooks() -> None:
+    """Find what ended, and send what is due."""
+    from archon.webhooks.collect import collect
+    from archon.webhooks.deliver import deliver_due
+
+    collect()
+    deliver_due()
+
+
 @worker_process_init.connect
 def end_with_worker(**_: Any) -> None:
     """A killed worker must not leave its pool behind, holding leases and database connections."""

@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
 
 from archon import tokens
-from archon.auth import SUBPROTOCOL, TICKET, Identity, local_operator
+from archon.auth import SUBPROTOCOL, TICKET, asking
 from archon.errors import AccessError
 from archon.models import ApiToken
-from archon.scopes import STAFF, Scope
+from archon.scopes import Scope
 
 router = Router(tags=["access"])
 # More would be a leak, or a script that makes one at every start.
@@ -61,12 +61,6 @@ class Ticket(Schema):
     ticket: str
     subprotocols: list[str]
     expires_in: int
-
-
-def asking(request: HttpRequest) -> Identity:
-    """In local mode it is the operator who asks, and may do everything."""
-    identity: Identity | None = getattr(request, "identity", None)
-    return identity or Identity(local_operator(), STAFF)
 
 
 def shown(token: ApiToken) -> dict[str, Any]:

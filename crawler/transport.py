@@ -103,6 +103,24 @@ async def exchange(
             return await _follow(session, guard, settings, url, request)
 
 
+async def post(
+    session: aiohttp.ClientSession,
+    guard: Guard,
+    settings: "FetchSettings",
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+) -> int:
+    """Send `body` to a canonical URL; the status of the answer, which is not read. Redirects are not followed."""
+    with _named_errors(url, settings):
+        async with asyncio.timeout(settings.total_timeout):
+            guard.check_url(url)
+            with guard.dialling(host_and_port(url)[0]):
+                target = URL(url, encoded=True)
+                async with session.post(target, data=body, headers=headers, allow_redirects=False) as response:
+                    return response.status
+
+
 async def _follow(
     session: aiohttp.ClientSession, guard: Guard, settings: "FetchSettings", url: str, request: Request
 ) -> Reply:
