@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -22,6 +23,8 @@ from progress.wire import storable
 DEFAULT_TOKENS = 4_000
 PAGE_TOKENS = 8_000
 MOST_TOKENS = 50_000
+# Cosine of the bundled model: answers lie above .4, what has nothing to do with the question below .3.
+CLOSE = 0.35
 # What was given already is skipped, so more is fetched than is shown.
 SPARE_MATCHES = 20
 
@@ -36,6 +39,7 @@ NOTHING_FOUND = (
     "No stored page holds any of these words. Ask with other words, without source_id, or crawl the site "
     "that has the answer, if the user agrees."
 )
+WEAK = "Nothing stored seems to answer this; these passages are only the nearest. Say so, or crawl the right site."
 ALL_GIVEN = "This session has the best passages already; repeat=true sends their text again."
 
 
@@ -91,6 +95,7 @@ def _search(
         already_given=[_known(hit) for hit in given],
         count=len(fresh) + len(given),
         omitted=len(fresh) - len(results),
+        weak=is_weak(outcome.hits),
         search_mode=outcome.mode,
         tokens=budget.used,
         note=_note(outcome.hits, results, given),
@@ -101,9 +106,16 @@ def _in_source(query: SearchQuery, source_id: str | None) -> SearchQuery:
     return SearchQuery(query.text, source_id, query.tags, query.match_count, query.return_mode, query.mode)
 
 
+def is_weak(hits: Sequence[SearchHit]) -> bool:
+    """A search by meaning always finds a nearest passage, however far it is."""
+    return bool(hits) and all(hit.scores.keyword is None and (hit.scores.vector or 0) < CLOSE for hit in hits)
+
+
 def _note(hits: tuple[SearchHit, ...], results: list[Passage], given: list[SearchHit]) -> str:
     if not hits:
         return NOTHING_FOUND if KnowledgeItem.objects.visible().filter(chunk_count__gt=0).exists() else NOTHING_KNOWN
+    if is_weak(hits):
+        return WEAK
     return ALL_GIVEN if given and not results else ""
 
 

@@ -34,6 +34,10 @@ class Budget:
         self.left = tokens
         self.used = 0
 
+    def fits(self, text: str) -> bool:
+        """Whether `take` would give all of it."""
+        return beginning(text, max(0, self.left - FRAME_TOKENS))[0] == text
+
     def take(self, text: str) -> str | None:
         """`text`, or as much of its beginning as fits; None when nothing sensible does."""
         room = self.left - FRAME_TOKENS
@@ -49,6 +53,8 @@ class Budget:
 
 def beginning(text: str, tokens: int) -> tuple[str, int]:
     """As much of `text` as has at most so many tokens, and how many it has; it ends with a line if it can."""
+    if tokens <= 0:
+        return "", 0
     looked_at = text[: tokens * MOST_CHARS_PER_TOKEN]
     encoded = tokenizer().encode(looked_at, add_special_tokens=False)
     if len(encoded) <= tokens:

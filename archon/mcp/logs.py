@@ -133,13 +133,18 @@ def sentence(session: Session, method: str, metadata: Mapping[str, Any]) -> str:
 
 
 def outcome_of(result: HandlerResult) -> dict[str, Any]:
-    """`result_count` where the answer is a list; the text of a tool's own error. The SDK hands on the wire form."""
+    """How many results, whether they are only the nearest there is (`weak`), and the text of a tool's own error.
+
+    The SDK hands on the wire form.
+    """
     wire = mapping(result)
     if wire.get("isError"):
         text = " ".join(str(mapping(block).get("text", "")) for block in wire.get("content", ()))
         return {"error": text[:ERROR_CHARS] or "failed without a word"}
-    count = mapping(wire.get("structuredContent")).get("count")
-    return {"result_count": count} if isinstance(count, int) else {}
+    told = mapping(wire.get("structuredContent"))
+    count = told.get("count")
+    weak = {"weak": True} if told.get("weak") else {}
+    return {"result_count": count, **weak} if isinstance(count, int) else {}
 
 
 def digest(arguments: Mapping[str, Any]) -> dict[str, Any]:

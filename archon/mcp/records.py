@@ -130,7 +130,7 @@ def active_sessions() -> int:
 
 
 def unanswered(records: Iterable[LogRecord]) -> list[dict[str, Any]]:
-    """Questions that found nothing, most asked first, unless the same question found something later."""
+    """Questions that found nothing close, most asked first, unless the same question found something later."""
     open_: dict[tuple[str, str], dict[str, Any]] = {}
     for record in records:
         told = record.metadata
@@ -139,7 +139,7 @@ def unanswered(records: Iterable[LogRecord]) -> list[dict[str, Any]]:
             continue
         source = str(told["arguments"].get("source_id") or told["arguments"].get("source") or "")
         key = (" ".join(query.lower().split()), source)
-        if told.get("result_count"):
+        if told.get("result_count") and not told.get("weak"):
             open_.pop(key, None)
             continue
         body = open_.setdefault(key, {"query": query, "source_id": source or None, "count": 0, "clients": []})

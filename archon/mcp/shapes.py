@@ -38,6 +38,7 @@ class Passages(BaseModel):
     already_given: list[Known]
     count: Annotated[int, Field(description="Matches found: results and already_given, and those that did not fit.")]
     omitted: Annotated[int, Field(description="Matches that did not fit into max_tokens.")]
+    weak: Annotated[bool, Field(description="No passage holds a word of the query, and none is close in meaning.")]
     search_mode: str
     tokens: Annotated[int, Field(description="Of the passages, estimated.")]
     note: Annotated[str, Field(description="What to do next, when there is something to say.")] = ""
