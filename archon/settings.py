@@ -361,6 +361,20 @@ DISK_FREE_MB = env.integer(
 CRAWL_CONCURRENCY = env.integer(
     "ARCHON_CRAWL_CONCURRENCY", 8, "Pages in flight per worker process.", at_least=1, at_most=64
 )
+CRAWL_HOST_CONCURRENCY = env.integer(
+    "ARCHON_CRAWL_HOST_CONCURRENCY",
+    4,
+    "Pages in flight per host over all workers. Loopback and ARCHON_CRAWL_ALLOW_PRIVATE have no limit.",
+    at_least=1,
+    at_most=64,
+)
+CRAWL_HOST_DELAY = env.number(
+    "ARCHON_CRAWL_HOST_DELAY",
+    0.2,
+    "Least seconds between two requests to one host over all workers; a longer Crawl-delay counts instead.",
+    at_least=0,
+    at_most=60,
+)
 CRAWL_MAX_PAGES = env.integer(
     "ARCHON_CRAWL_MAX_PAGES", 5000, "Page cap of a crawl that names none.", at_least=1, at_most=1_000_000
 )

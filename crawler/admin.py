@@ -9,13 +9,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
-from crawler import actions
+from crawler import actions, hosts
 from crawler.errors import CrawlerError
 from crawler.models import CrawlJob, CrawlUrl
+from crawler.politeness import UNLIMITED
 from progress.admin import ReadOnlyAdmin, progress_bar
 
 
@@ -45,10 +46,12 @@ class CrawlJobAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     actions = ("cancel_crawls", "retry_failed_pages", "refresh_sources")
     fields = (
-        "url", "status", "pages", "failed", "duration", "error", "source", "progress_link", "urls_link",
+        "url", "status", "pages", "failed", "duration", "error", "source", "progress_link", "urls_link", "hosts",
         "scope", "max_pages", "render", "respect_robots", "truncated", "generation", "created_at",
     )  # fmt: skip
-    readonly_fields = ("status", "pages", "failed", "duration", "error", "source", "progress_link", "urls_link")
+    readonly_fields = (
+        "status", "pages", "failed", "duration", "error", "source", "progress_link", "urls_link", "hosts",
+    )  # fmt: skip
 
     @admin.display(description="status", ordering="progress__status")
     def status(self, job: CrawlJob) -> SafeString:
@@ -81,6 +84,11 @@ class CrawlJobAdmin(ReadOnlyAdmin):
     def progress_link(self, job: CrawlJob) -> SafeString:
         return link("progress_progress", job.progress_id, job.progress_id)
 
+    @admin.display(description="hosts")
+    def hosts(self, job: CrawlJob) -> SafeString:
+        """How fast each host is asked, over all workers, and whether it is left alone for now."""
+        return format_html_join(mark_safe("<br>"), "{}", ((host_line(host),) for host in hosts.of_crawl(job)))
+
     @admin.display(description="URLs")
     def urls_link(self, job: CrawlJob) -> SafeString:
         return format_html('<a href="{}">every URL of this crawl</a>', urls_of(job))
@@ -108,6 +116,16 @@ class CrawlJobAdmin(ReadOnlyAdmin):
                 self.message_user(request, f"{job.url}: {error.message} {error.hint}", messages.ERROR)
             else:
                 self.message_user(request, f"{job.url}: {done}.", messages.SUCCESS)
+
+
+def host_line(host: hosts.HostOfCrawl) -> str:
+    limit = "as fast as it answers" if host.pace.is_free else f"{host.pace.delay:g} s between requests"
+    if not host.pace.is_free and host.pace.concurrency < UNLIMITED:
+        limit += f", {host.pace.concurrency} in flight"
+    row = host.row
+    if row is None or row.held_until is None:
+        return f"{host.origin}: {limit}"
+    return f"{host.origin}: {limit}; asked for patience {row.holds} times, last until {row.held_until:%d %b %H:%M:%S}"
 
 
 def urls_of(job: CrawlJob, *, state: str = "") -> str:

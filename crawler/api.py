@@ -8,19 +8,24 @@ from typing import Annotated, Literal
 from django.conf import settings
 from django.db.models import Count
 from django.http import HttpRequest
+from django.utils import timezone
 from ninja import Header, Query, Router, Status
 
-from crawler import actions
+from crawler import actions, hosts
 from crawler.errors import UnknownCrawl
 from crawler.models import CrawlJob, CrawlUrl
+from crawler.politeness import UNLIMITED
 from crawler.preview import Preview, preview
 from crawler.schemas import (
+    CrawlHost,
+    CrawlHosts,
     CrawlIn,
     CrawlMoved,
     CrawlPreview,
     CrawlStarted,
     CrawlUrlOut,
     CrawlUrlPage,
+    HostHold,
     PreviewPageOut,
     PreviewRobots,
     RefreshStarted,
@@ -120,6 +125,13 @@ def list_pages(
     )
 
 
+@router.get("/crawls/{path:progress_id}/hosts", response=CrawlHosts, summary="How fast the hosts of a crawl are asked")
+def list_hosts(request: HttpRequest, progress_id: str) -> CrawlHosts:
+    """Limits over all workers, what robots.txt asks for, and whether a host is left alone for now."""
+    job = actions.job_of(progress_id)
+    return CrawlHosts(user_agent=settings.USER_AGENT, hosts=[host_out(one) for one in hosts.of_crawl(job)])
+
+
 def preview_out(found: Preview) -> CrawlPreview:
     seed, robots = found.scope.seed, found.robots
     return CrawlPreview(
@@ -143,6 +155,24 @@ def url_counts(job: CrawlJob) -> dict[str, int]:
     """How many URLs are in each state, zeros included."""
     found = CrawlUrl.objects.filter(job=job).order_by().values_list("state").annotate(count=Count("id"))
     return {**dict.fromkeys(CrawlUrl.State.values, 0), **dict(found)}
+
+
+def host_out(host: hosts.HostOfCrawl) -> CrawlHost:
+    row = host.row
+    held = None
+    if row and row.held_until and row.held_until > timezone.now():
+        held = HostHold(until=row.held_until, status=row.held_status or 0, seconds=row.held_seconds or 0.0)
+    return CrawlHost(
+        origin=host.origin,
+        own=host.own,
+        concurrency=host.pace.concurrency if host.pace.concurrency < UNLIMITED else None,
+        delay_seconds=host.pace.delay,
+        crawl_delay=host.rules.crawl_delay(settings.USER_AGENT) if host.rules else None,
+        robots_status=host.rules.status if host.rules else None,
+        held=held,
+        holds=row.holds if row else 0,
+        counts=host.counts,
+    )
 
 
 def url_out(url: CrawlUrl) -> CrawlUrlOut:

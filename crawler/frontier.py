@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -91,6 +91,13 @@ def release(job: CrawlJob, owner: str) -> None:
     """Give back what was claimed and not recorded; it costs no attempt."""
     CrawlUrl.objects.filter(job=job, lease_owner=owner, state=CrawlUrl.State.LEASED).update(
         state=CrawlUrl.State.QUEUED, lease_owner="", lease_until=None, attempts=F("attempts") - 1
+    )
+
+
+def give_back(job: CrawlJob, owner: str, ids: Iterable[int], until: datetime) -> None:
+    """Of what was claimed these are not fetched before `until`; it costs no attempt."""
+    CrawlUrl.objects.filter(id__in=list(ids), job=job, lease_owner=owner, state=CrawlUrl.State.LEASED).update(
+        state=CrawlUrl.State.QUEUED, lease_owner="", lease_until=None, attempts=F("attempts") - 1, next_at=until
     )
 
 
@@ -196,6 +203,8 @@ RESULT_FIELDS = (
     "lease_owner",
     "lease_until",
     "next_at",
+    "attempts",
+    "throttles",
     "http_status",
     "rendered",
     "milliseconds",

@@ -136,6 +136,14 @@ class Guard:
             if port not in self._ports and not self.policy.allow_loopback and not self._openings:
                 raise _port_refused(host, port, self._ports)
 
+    def is_own(self, url: str) -> bool:
+        """On this machine, or listed by the operator: a host that need not be spared."""
+        host, port = host_and_port(canonical_url(url))
+        address = _literal(host)
+        if _is_loopback_name(host) or (address is not None and _is_plain_loopback(address)):
+            return True
+        return any(opening.covers(host, address) and opening.port in (None, port) for opening in self._openings)
+
     def check_sockaddr(self, host: str, sockaddr: tuple[Any, ...]) -> None:
         """Refuse a resolved address. `host` is the name it was looked up for, which an opening may list."""
         text, port = str(sockaddr[0]), int(sockaddr[1])

@@ -98,6 +98,8 @@ class CrawlUrl(models.Model):
     lease_until = models.DateTimeField(null=True)
     epoch = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
+    # How often the host asked to come back later (429, 503 with Retry-After): that costs no attempt.
+    throttles = models.PositiveSmallIntegerField(default=0)
     next_at = models.DateTimeField(default=timezone.now)
 
     http_status = models.PositiveSmallIntegerField(null=True)
@@ -126,3 +128,20 @@ class CrawlUrl(models.Model):
 
     def __str__(self) -> str:
         return f"{self.state} {self.url}"
+
+
+class Host(models.Model):
+    """What a host (scheme, name, port) asked of us. While `held_until` lies ahead no worker asks it for a page."""
+
+    origin = models.CharField(max_length=300, unique=True)
+    held_until = models.DateTimeField(null=True)
+    held_status = models.PositiveSmallIntegerField(null=True)
+    held_seconds = models.FloatField(null=True)
+    held_at = models.DateTimeField(null=True)
+    holds = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ("origin",)
+
+    def __str__(self) -> str:
+        return self.origin

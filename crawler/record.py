@@ -6,6 +6,7 @@ or not at all: the counters cannot drift from the rows, and a killed worker leav
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,11 +14,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from crawler import frontier
+from crawler import frontier, hosts
 from crawler.errors import CrawlerError, FetchError
 from crawler.frontier import Candidate
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.scope import Scope
+from crawler.urls import origin_of
 from knowledge.actions import name_item
 from knowledge.ingest import PreparedDocument, Stored, keep_documents, remove_documents, store_documents
 from knowledge.models import Document, KnowledgeItem
@@ -27,8 +29,9 @@ from progress.messages import ErrorBody
 from progress.models import Progress
 from progress.status import Status
 
+logger = logging.getLogger(__name__)
+
 RETRY_SECONDS = (2.0, 8.0)
-RETRY_LIMIT_SECONDS = 3600.0
 # A link that leads out of the site is no news; one that a rule of this crawl keeps out is shown.
 NOT_MODIFIED = 304
 GONE = (404, 410)
@@ -183,16 +186,33 @@ class Batch:
 
     def _fail(self, outcome: Failed) -> None:
         url, error = outcome.url, outcome.error
+        asked = hosts.asked_seconds(error)
+        if asked is not None and url.throttles < hosts.MAX_THROTTLES:
+            frontier.mark_retry(url, error, asked)
+            url.attempts, url.throttles = url.attempts - 1, url.throttles + 1
+            self._hold(url, error, asked)
+            return
         if isinstance(error, FetchError) and error.retryable and url.attempts < frontier.MAX_ATTEMPTS:
-            seconds = min(error.retry_after or RETRY_SECONDS[min(url.attempts, 2) - 1], RETRY_LIMIT_SECONDS)
+            seconds = RETRY_SECONDS[min(url.attempts, 2) - 1]
             frontier.mark_retry(url, error, seconds)
             self.lines.append(f"{error.message} Trying again in {seconds:.0f} s.")
+            if error.status == hosts.TOO_MANY:  # without a usable Retry-After it still means every page of the host
+                self._hold(url, error, seconds)
             return
         frontier.mark_failed(url, error)
         url.fetched_at = timezone.now()
         self.add["processed_pages"] += 1
         self.add["failed_pages"] += 1
         self.lines.append(f"Failed: {error.message}")
+
+    def _hold(self, url: CrawlUrl, error: CrawlerError, seconds: float) -> None:
+        """The host asks to be left alone for a while: all of its pages wait."""
+        origin, status = origin_of(url.url), getattr(error, "status", None) or hosts.TOO_MANY
+        url.next_at, news = hosts.hold(self.job, origin, seconds, status)
+        if news:
+            line = f"{origin} asks us to slow down (HTTP status {status}): its pages wait {seconds:.0f} s."
+            self.lines.append(line)
+            logger.info("%s: %s", self.job.progress_id, line)
 
     def _add_links(self, read: Iterable[Fetched | Unchanged | Skipped]) -> None:
         candidates = (link for outcome in read for link in outcome.links)

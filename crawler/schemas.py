@@ -104,6 +104,33 @@ class CrawlUrlPage(Schema):
     counts: dict[str, int]
 
 
+class HostHold(Schema):
+    """`status` is the answer that asked for it, `seconds` what it asked for, an hour at most."""
+
+    until: datetime
+    status: int
+    seconds: float
+
+
+class CrawlHost(Schema):
+    """One host of a crawl and how fast it is asked, over all workers. `concurrency` null: as fast as it answers."""
+
+    origin: str
+    own: bool
+    concurrency: int | None
+    delay_seconds: float
+    crawl_delay: float | None
+    robots_status: int | None
+    held: HostHold | None
+    holds: int
+    counts: dict[str, int]
+
+
+class CrawlHosts(Schema):
+    user_agent: str
+    hosts: list[CrawlHost]
+
+
 class PreviewPageOut(Schema):
     """`verdict` is crawl or skip; `reason` is ok, or the word for why not."""
 

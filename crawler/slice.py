@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -23,14 +24,15 @@ from django.utils import timezone
 from crawler import frontier
 from crawler.discovery import SEED_TYPES, Beginning, Limits, begin
 from crawler.engine import fetcher
-from crawler.errors import CrawlerError, FetchError, ForbiddenAddress, InvalidUrl
+from crawler.errors import CrawlerError, FetchError
 from crawler.extract import extract, extract_text
 from crawler.fetcher import PAGE_TYPES, Page
 from crawler.frontier import Candidate
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.record import TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged, record
-from crawler.robots import RobotsRules
+from crawler.rules import JobRules, robots_unreachable
 from crawler.scope import Scope
+from crawler.turns import Turns
 from crawler.urls import origin_of, url_hash
 from knowledge.actions import knowledge_changed
 from knowledge.ingest import IncomingDocument, Validators, prepare_document, validators
@@ -45,7 +47,6 @@ logger = logging.getLogger(__name__)
 
 CLAIM_SIZE = 8
 BATCH_SIZE = 16
-ROBOTS_SECONDS = 30
 # How long a wait for pages may last before the slice looks whether the crawl was cancelled.
 LOOK_SECONDS = 0.5
 LIST_SECONDS = 1.0
@@ -75,9 +76,10 @@ class Slice:
         self.flying: dict[int, tuple[CrawlUrl, Future[Page]]] = {}
         self.landed: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.known: set[str] = set()
-        self.rules: dict[str, RobotsRules] = {}
+        self.rules = JobRules(job)
+        self.turns = Turns(job, self.owner, self.rules)
         self.started = self.looked_at = self.renewed_at = time.monotonic()
-        self.next_fetch = self.told_at = 0.0
+        self.retry_at = self.told_at = 0.0
 
     @property
     def out_of_time(self) -> bool:
@@ -100,6 +102,7 @@ class Slice:
         """Stop what is in flight, and give the URLs back."""
         for _, future in self.flying.values():
             future.cancel()
+        self.turns.close()
         failpoint("slice.before_release")
         frontier.release(self.job, self.owner)
         failpoint("slice.after_release")
@@ -108,70 +111,40 @@ class Slice:
         failpoint("slice.begin")
         self._advance(Status.STARTING, Status.ANALYZING, f"Reading robots.txt of {origin_of(self.job.url)}")
         self.known = set(CrawlUrl.objects.filter(job=self.job).values_list("url_hash", flat=True)[:10_000])
-        self._rules_of(self.job.url)
-
-    # ---- robots.txt ----
-
-    def _rules_of(self, url: str) -> RobotsRules:
-        """The rules of the URL's origin: fetched once per crawl, stored with the job for all workers."""
-        origin = origin_of(url)
-        if origin in self.rules:
-            return self.rules[origin]
-        if origin not in self.job.robots:
-            self.job.refresh_from_db(fields=["robots"])
-        if origin in self.job.robots:
-            rules = RobotsRules.from_json(self.job.robots[origin])
-        else:
-            rules = self._read_rules(origin)
-            if not rules.unreachable:  # an answer holds for the crawl; no answer is asked for again
-                self.job.robots = {**self.job.robots, origin: rules.to_json()}
-                self.job.save(update_fields=["robots"])
-                failpoint("robots.after_commit")
-        self.rules[origin] = rules
-        return rules
-
-    def _read_rules(self, origin: str) -> RobotsRules:
-        asked = submit(fetcher().fetch_robots(origin))
-        try:
-            return asked.result(ROBOTS_SECONDS)
-        except (ForbiddenAddress, InvalidUrl):  # it leads to where we never go: there is none
-            return RobotsRules.from_response(404, b"")
-        except TimeoutError:
-            asked.cancel()
-            return RobotsRules.from_response(None, b"")
-
-    def _forbidden(self, url: str) -> bool:
-        return self.job.respect_robots and not self._rules_of(url).allows(url, settings.USER_AGENT)
-
-    def _delay(self) -> float:
-        """Crawl-delay of the seed's site in seconds; 0 when it asks for none."""
-        if not self.job.respect_robots:
-            return 0.0
-        return self._rules_of(self.job.url).crawl_delay(settings.USER_AGENT) or 0.0
+        self.rules.of(self.job.url)
 
     # ---- fetching ----
 
     def _claim(self) -> bool:
         """Keep the fetcher busy. False when there is nothing (more) to claim."""
-        delay = self._delay()
-        free = (1 if delay else settings.CRAWL_CONCURRENCY) - len(self.flying)
-        if self.out_of_time or free < (1 if delay else min(CLAIM_SIZE // 2, settings.CRAWL_CONCURRENCY)):
+        if self.out_of_time:
             return False
-        if delay and time.monotonic() < self.next_fetch:
-            return True
-        urls = frontier.claim(self.job, self.owner, min(free, CLAIM_SIZE))
-        known = validators(self.job.item_id, [url.url_hash for url in urls]) if self.job.generation > 1 else {}
+        self._send(self.turns.due())
+        # Where the host sets the pace, pages claimed ahead would only be kept from nobody.
+        least = min(CLAIM_SIZE // 2, settings.CRAWL_CONCURRENCY) if self.turns.seed_is_free else 1
+        free = settings.CRAWL_CONCURRENCY - len(self.flying) - len(self.turns)
+        if len(self.turns) or free < least:
+            return bool(len(self.turns))
+        urls = frontier.claim(self.job, self.owner, min(free, CLAIM_SIZE) if self.turns.seed_is_free else 1)
         refused: list[Outcome] = []
+        allowed: list[CrawlUrl] = []
         for url in urls:
             refusal = self._refusal(url)
             if refusal is None:
-                self._fetch(url, known.get(url.url_hash))
+                allowed.append(url)
             else:
                 refused.append(refusal)
+        self.turns.add(allowed)
+        self._send(self.turns.due())
         if refused:
             self._record(refused)
-        self.next_fetch = time.monotonic() + delay
         return bool(urls)
+
+    def _send(self, urls: list[CrawlUrl]) -> None:
+        asked = [url.url_hash for url in urls] if self.job.generation > 1 else []
+        known = validators(self.job.item_id, asked) if asked else {}
+        for url in urls:
+            self._fetch(url, known.get(url.url_hash))
 
     def _await_retry(self) -> bool:
         """A page that is due again in a moment is worth waiting for; a later one is left to the sweep."""
@@ -181,7 +154,7 @@ class Slice:
         soonest = queued.order_by("next_at").values_list("next_at", flat=True).first()
         if soonest is None or (wait := (soonest - timezone.now()).total_seconds()) > RETRY_WAIT_SECONDS:
             return False
-        self.next_fetch = time.monotonic() + max(0.05, wait)
+        self.retry_at = time.monotonic() + max(0.05, wait)
         return True
 
     def _refusal(self, url: CrawlUrl) -> Outcome | None:
@@ -193,8 +166,8 @@ class Slice:
             )
             return Failed(url, lost)
         # A site that does not answer at all: the seed's own failure says why better than its robots.txt.
-        unreachable = url.depth == 0 and self._rules_of(url.url).unreachable
-        if self._forbidden(url.url) and not unreachable:
+        unreachable = url.depth == 0 and self.rules.of(url.url).unreachable
+        if self.rules.forbids(url.url) and not unreachable:
             return Skipped(url, "robots", f"Skipped: robots.txt does not allow {url.url}")
         return None
 
@@ -212,19 +185,27 @@ class Slice:
         )
         future = submit(page)
         self.flying[url.id] = (url, future)
-        future.add_done_callback(lambda _, landed=url.id: self.landed.put(landed))  # type: ignore[misc]
+        future.add_done_callback(lambda _, landed=url.id: self._land(landed))  # type: ignore[misc]
+
+    def _land(self, landed: int) -> None:
+        self.turns.landed(landed)
+        self.landed.put(landed)
 
     def _collect(self) -> list[Outcome]:
         """Wait for a page, then take all that landed meanwhile."""
         outcomes: list[Outcome] = []
         try:
-            timeout = LOOK_SECONDS if self.flying else max(0.0, min(LOOK_SECONDS, self.next_fetch - time.monotonic()))
-            outcomes.append(self._outcome(self.landed.get(timeout=timeout)))
+            outcomes.append(self._outcome(self.landed.get(timeout=self._patience())))
             while len(outcomes) < BATCH_SIZE:
                 outcomes.append(self._outcome(self.landed.get_nowait()))
         except queue.Empty:
             pass
         return outcomes
+
+    def _patience(self) -> float:
+        """Seconds until something other than a page that lands wants attention."""
+        moments = [self.turns.ask_at] if len(self.turns) else [] if self.flying else [self.retry_at]
+        return max(0.0, min([LOOK_SECONDS, *(moment - time.monotonic() for moment in moments)]))
 
     # ---- what became of a page ----
 
@@ -240,7 +221,7 @@ class Slice:
     def _read(self, url: CrawlUrl, future: Future[Page]) -> Outcome:
         with unreadable(url.url):
             page = future.result()
-        if self.job.respect_robots and self._rules_of(url.url).unreachable:
+        if self.rules.are_unreachable(url.url):
             raise robots_unreachable(url.url)
         begun: Beginning | None = None
         if url.depth == 0:
@@ -297,11 +278,12 @@ class Slice:
 
     def _discover(self, url: CrawlUrl, page: Page) -> Beginning:
         """What the seed is and what its site names: the log tells it, the frontier gets it with the seed's links."""
-        rules = self._rules_of(page.final_url)
+        rules = self.rules.of(page.final_url)
         self._advance(Status.ANALYZING, Status.DISCOVERING, "Looking for sitemaps and llms.txt")
         agent = settings.USER_AGENT if self.job.respect_robots else None
+        fetch = partial(self.turns.polite, fetcher().fetch)
         limits = Limits(urls=min(50_000, 2 * self.job.max_pages))
-        future = submit(begin(page, fetcher().fetch, rules, agent=agent, belongs=self._is_telling, limits=limits))
+        future = submit(begin(page, fetch, rules, agent=agent, belongs=self._is_telling, limits=limits))
         try:
             while not wait([future], LOOK_SECONDS).done:
                 frontier.renew(self.owner, [url.id])
@@ -345,14 +327,10 @@ class Slice:
                 continue
             verdict = self.scope.verdict(link, depth)
             if verdict.allowed:
-                candidates.append(Candidate(link, depth, "robots" if self._known_forbidden(link) else ""))
+                candidates.append(Candidate(link, depth, "robots" if self.rules.surely_forbids(link) else ""))
             elif verdict.reason in TELLING_REASONS:
                 candidates.append(Candidate(link, depth, verdict.reason))
         return candidates
-
-    def _known_forbidden(self, link: str) -> bool:
-        """By rules already read; a further origin's are read when its first page is claimed."""
-        return origin_of(link) in self.rules and self._forbidden(link)
 
     # ---- the database ----
 
@@ -371,7 +349,7 @@ class Slice:
 
     def _share(self, row: Progress) -> None:
         """Ask another worker in when more is queued than this slice will get to."""
-        if row.total_pages - row.processed_pages - len(self.flying) > PAGES_PER_SLICE and not self._delay():
+        if row.total_pages - row.processed_pages - len(self.flying) > PAGES_PER_SLICE and self.turns.seed_is_free:
             from crawler.tasks import wake_another
 
             wake_another(self.job)
@@ -383,9 +361,10 @@ class Slice:
             row = Progress.objects.only("status").get(pk=self.job.progress_id)
             if row.ended or row.status == Status.PAUSED:
                 raise ProgressEnded(f"The crawl is {row.status}.")
-        if self.flying and now - self.renewed_at >= settings.CRAWL_LEASE_SECONDS / 3:
+        if now - self.renewed_at >= settings.CRAWL_LEASE_SECONDS / 3:
             self.renewed_at = now
-            frontier.renew(self.owner, self.flying)
+            frontier.renew(self.owner, [*self.flying, *self.turns.ids])
+            self.turns.renew()
 
 
 @contextlib.contextmanager
@@ -398,12 +377,3 @@ def unreadable(url: str) -> Iterator[None]:
     except Exception as error:
         logger.exception("reading %s", url)
         raise FetchError("unreadable", f"{url} could not be read: {type(error).__name__}: {error}") from error
-
-
-def robots_unreachable(url: str) -> FetchError:
-    return FetchError(
-        "robots_unreachable",
-        f"robots.txt of {origin_of(url)} cannot be read, and without it no page may be fetched (RFC 9309).",
-        hint="Try again later, or set respect_robots to false for a site of your own.",
-        retryable=True,
-    )

@@ -1,0 +1,74 @@
+"""The robots.txt of every host that a crawl meets: fetched once per crawl, stored with the job for all workers."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from crawler.engine import fetcher
+from crawler.errors import FetchError, ForbiddenAddress, InvalidUrl
+from crawler.models import CrawlJob
+from crawler.robots import RobotsRules
+from crawler.urls import origin_of
+from progress.failpoints import failpoint
+from progress.loop import submit
+
+ROBOTS_SECONDS = 30
+
+
+class JobRules:
+    def __init__(self, job: CrawlJob) -> None:
+        self._job = job
+        self._read: dict[str, RobotsRules] = {}
+
+    def of(self, url: str) -> RobotsRules:
+        """The rules of the URL's origin."""
+        origin = origin_of(url)
+        if origin in self._read:
+            return self._read[origin]
+        if origin not in self._job.robots:
+            self._job.refresh_from_db(fields=["robots"])
+        if origin in self._job.robots:
+            rules = RobotsRules.from_json(self._job.robots[origin])
+        else:
+            rules = _ask(origin)
+            if not rules.unreachable:  # an answer holds for the crawl; no answer is asked for again
+                self._job.robots = {**self._job.robots, origin: rules.to_json()}
+                self._job.save(update_fields=["robots"])
+                failpoint("robots.after_commit")
+        self._read[origin] = rules
+        return rules
+
+    def known(self, origin: str) -> RobotsRules | None:
+        """The rules of a host if they were read already: asks neither it nor the database."""
+        return self._read.get(origin)
+
+    def forbids(self, url: str) -> bool:
+        return self._job.respect_robots and not self.of(url).allows(url, settings.USER_AGENT)
+
+    def surely_forbids(self, url: str) -> bool:
+        """By rules already read; a further origin's are read when its first page is claimed."""
+        return origin_of(url) in self._read and self.forbids(url)
+
+    def are_unreachable(self, url: str) -> bool:
+        """No page may be fetched then (RFC 9309), unless the crawl does not ask for them."""
+        return self._job.respect_robots and self.of(url).unreachable
+
+
+def _ask(origin: str) -> RobotsRules:
+    asked = submit(fetcher().fetch_robots(origin))
+    try:
+        return asked.result(ROBOTS_SECONDS)
+    except (ForbiddenAddress, InvalidUrl):  # it leads to where we never go: there is none
+        return RobotsRules.from_response(404, b"")
+    except TimeoutError:
+        asked.cancel()
+        return RobotsRules.from_response(None, b"")
+
+
+def robots_unreachable(url: str) -> FetchError:
+    return FetchError(
+        "robots_unreachable",
+        f"robots.txt of {origin_of(url)} cannot be read, and without it no page may be fetched (RFC 9309).",
+        hint="Try again later, or set respect_robots to false for a site of your own.",
+        retryable=True,
+    )
