@@ -6,9 +6,11 @@ forget to log. Records go to the logger `mcp.server`, whose rows are streamed by
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import anyio
@@ -35,10 +37,11 @@ Context = ServerRequestContext[Any, Any]
 
 
 class CallLog:
-    """`stdio` is the session of a server that has one client only."""
+    """`stdio` is the session of a server that has one client only; until `ready` there may be no database."""
 
-    def __init__(self, stdio: Session | None = None) -> None:
+    def __init__(self, stdio: Session | None = None, ready: asyncio.Future[Any] | None = None) -> None:
         self.stdio = stdio
+        self.ready = ready
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         who = caller_of(ctx.request.scope) if ctx.request is not None else Caller()
@@ -93,7 +96,14 @@ class CallLog:
             raise
         finally:
             session.running.pop(request_id, None)
-            record(session, ctx, outcome, time.perf_counter() - started)
+            self._record(session, ctx, outcome, time.perf_counter() - started)
+
+    def _record(self, session: Session, ctx: Context, outcome: Mapping[str, Any], seconds: float) -> None:
+        if self.ready is None or self.ready.done():
+            record(session, ctx, outcome, seconds)
+        else:
+            write = partial(record, session, ctx, outcome, seconds)
+            self.ready.add_done_callback(lambda ready: ready.exception() or write())
 
 
 def record(session: Session, ctx: Context, outcome: Mapping[str, Any], seconds: float) -> None:

@@ -41,7 +41,7 @@ def mcp_server(stdio: Session | None = None, ready: asyncio.Future[Any] | None =
         description="Search and crawl documentation.",
         instructions=INSTRUCTIONS,
         version=VERSION,
-        middleware=[CallLog(stdio), *([] if ready is None else [AfterStart(ready)])],
+        middleware=[CallLog(stdio, ready), *([] if ready is None else [AfterStart(ready)])],
         subscriptions=False,
     )
     add_tools(server)
