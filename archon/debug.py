@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from archon import figures as figures  # registers what it adds to /metrics
 from progress import metrics, publish
 from progress.hub import hub
 from progress.topic import Topic

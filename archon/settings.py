@@ -170,6 +170,7 @@ INSTALLED_APPS = [
     "archon",
 ]
 MIDDLEWARE = [
+    "archon.figures.RequestTimes",
     "django.middleware.security.SecurityMiddleware",
     "archon.static.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -280,6 +281,7 @@ WORKERS = env.integer(
 CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "archon"
+QUEUES = (CELERY_TASK_DEFAULT_QUEUE,)
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_SOFT_TIME_LIMIT = 150
@@ -483,12 +485,18 @@ FAILPOINT = env.text(
 LOG_LEVEL = env.choice(
     "ARCHON_LOG_LEVEL", "INFO", "Least severe log line written.", ("DEBUG", "INFO", "WARNING", "ERROR")
 )
+LOG_FORMAT = env.choice(
+    "ARCHON_LOG_FORMAT", "text", "json: one object a line, with the progress id it is about.", ("text", "json")
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "progress.log_lines.JsonLines"},
+    },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "level": LOG_LEVEL},
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "level": LOG_LEVEL},
         "mcp_log": {"class": "progress.log_rows.LogRecordHandler"},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},

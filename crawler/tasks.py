@@ -21,6 +21,7 @@ from knowledge.models import KnowledgeItem
 from progress import tracker
 from progress.errors import ProgressEnded
 from progress.failpoints import failpoint
+from progress.log_lines import about
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ def crawl_slice(job_id: int) -> None:
     if job is None:
         return
     try:
-        more = admission.admit(job) and slice.run(job)
+        with about(job.progress_id):
+            more = admission.admit(job) and slice.run(job)
     except ProgressEnded:
         more = False
     if more:

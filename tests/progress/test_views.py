@@ -288,6 +288,7 @@ def test_a_socket_and_its_news_are_counted(web: WebProcess, writer: Writer, prog
     assert not any(progress_id in label for _, label in scraped(web))
 
 
+@pytest.mark.django_db
 class TestMetrics:
     """Without a database: pytest-django refuses every connection here."""
 
