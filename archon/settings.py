@@ -410,6 +410,13 @@ BROWSER_MAX_MINUTES = env.number(
 BROWSER_MAX_MEMORY = env.integer(
     "ARCHON_BROWSER_MAX_MEMORY", 1_536, "A browser that holds more MiB is killed.", at_least=256, at_most=65_536
 )
+CRAWL_STALL_MINUTES = env.number(
+    "ARCHON_CRAWL_STALL_MINUTES",
+    10,
+    "A crawl that no worker gets anywhere with for this long, though woken every 10 s, is failed.",
+    at_least=0.2,
+    at_most=10_000,
+)
 CRAWL_SLICES_PER_JOB = env.integer(
     "ARCHON_CRAWL_SLICES_PER_JOB",
     WORKERS,

@@ -53,6 +53,8 @@ class CrawlJob(models.Model):
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     # When a worker was last asked to take a slice; a wake-up can be lost, so the sweep asks again.
     woken_at = models.DateTimeField(default=timezone.now)
+    # Wake-ups of the sweep in a row after which nothing happened.
+    unanswered = models.PositiveIntegerField(default=0)
 
     objects = CrawlJobQuerySet.as_manager()
 

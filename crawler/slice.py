@@ -12,7 +12,6 @@ import dataclasses
 import logging
 import queue
 import time
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
 from functools import partial
@@ -29,6 +28,7 @@ from crawler.extract import extract, extract_text
 from crawler.fetcher import PAGE_TYPES, Page
 from crawler.frontier import Candidate
 from crawler.models import CrawlJob, CrawlUrl
+from crawler.owners import owner_name
 from crawler.record import TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged, record
 from crawler.rules import JobRules, robots_unreachable
 from crawler.scope import Scope
@@ -72,7 +72,7 @@ class Slice:
     def __init__(self, job: CrawlJob) -> None:
         self.job = job
         self.scope = Scope.from_json(job.scope)
-        self.owner = uuid.uuid4().hex
+        self.owner = owner_name()
         self.flying: dict[int, tuple[CrawlUrl, Future[Page]]] = {}
         self.landed: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.known: set[str] = set()

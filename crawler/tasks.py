@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from crawler import admission, frontier, quota
+from crawler import admission, frontier, quota, watchdog
 from crawler.models import CrawlJob, CrawlUrl
 from knowledge.models import KnowledgeItem
 from progress import tracker
@@ -25,8 +25,6 @@ from progress.log_lines import about
 
 logger = logging.getLogger(__name__)
 
-# A job that waits in a long queue is not asked for again before this.
-WAKE_SECONDS = 10
 TRY_AGAIN_HOURS = 24
 
 
@@ -75,10 +73,12 @@ def sweep() -> None:
     quota.pause_when_the_disk_is_full()
     wake_next()
     active = CrawlJob.objects.active().exclude(progress__status__in=admission.NOT_RUNNING)
+    for job in watchdog.free_leases_of_the_dead():
+        wake(job)
     for job in active.select_related("progress"):
         if not CrawlUrl.objects.filter(job=job).outstanding().exists():
             end(job)
-        elif job.woken_at < timezone.now() - timedelta(seconds=WAKE_SECONDS) and needs_waking(job):
+        elif needs_waking(job) and not watchdog.give_up(job, watchdog.unanswered(job)):
             wake(job)
 
 
@@ -107,6 +107,8 @@ def wake_next() -> None:
 
 
 def needs_waking(job: CrawlJob) -> bool:
+    if job.woken_at >= timezone.now() - timedelta(seconds=watchdog.WAKE_SECONDS):
+        return False
     due = CrawlUrl.objects.filter(job=job).due(timezone.now())
     return not frontier.live_owners(job) and due.exists()
 
