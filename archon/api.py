@@ -18,6 +18,7 @@ from archon.webhooks.api import router as webhooks_router
 from crawler.api import router as crawler_router
 from crawler.errors import CrawlerError
 from knowledge.api import router as knowledge_router
+from knowledge.chat.api import router as chat_router
 from knowledge.errors import KnowledgeError
 from progress.api import router as progress_router
 from progress.errors import ProgressError
@@ -25,6 +26,7 @@ from progress.errors import ProgressError
 api = NinjaAPI(title="Archon", version="0.1.0", docs_url="/docs", urls_namespace="api")
 api.add_router("", crawler_router)
 api.add_router("", knowledge_router)
+api.add_router("", chat_router)
 api.add_router("", progress_router)
 api.add_router("", mcp_router)
 api.add_router("", tokens_router)

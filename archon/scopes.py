@@ -87,6 +87,10 @@ ROUTES: Mapping[str, Row] = {
     **same(CRAWL, "api/webhooks/<int:webhook_id>/deliveries"),
     # A question comes with POST and changes nothing.
     **same(READ, "api/rag/query", "api/knowledge-items/search"),
+    # Whoever may read may ask; each account sees its own chats alone.
+    **same(READ, "api/chat/sessions", "api/chat/sessions/<path:session_id>"),
+    **same(READ, "api/chat/sessions/<path:session_id>/messages", "api/chat/sessions/<path:session_id>/stop"),
+    **same(READ, "api/chat/sessions/<path:session_id>/events"),
     **same(READ, "api/mcp/status", "api/mcp/config", "api/mcp/tools"),
     **same(ADMIN, "api/mcp/logs", "api/mcp/clients", "api/mcp/sessions", "api/mcp/unanswered"),
 }

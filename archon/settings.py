@@ -324,6 +324,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": WEBHOOK_SECONDS,
         "options": {"expires": 2 * WEBHOOK_SECONDS},
     },
+    "chats": {"task": "knowledge.chat.tasks.sweep_chats", "schedule": 5, "options": {"expires": 10}},
+    "trim_chats": {"task": "knowledge.chat.tasks.trim_chats", "schedule": 3600, "options": {"expires": 3600}},
     "trim": {"task": "progress.tasks.trim", "schedule": 3600, "options": {"expires": 3600}},
 }
 
@@ -451,6 +453,31 @@ UPLOAD_MEMORY_BYTES = env.integer(
 )
 # Named, since it stands above the app whose child loads it: what reads HTML and text files.
 PAGE_READER = "crawler.extract"
+
+
+# ---- Chat ---------------------------------------------------------------------------------
+
+LLM_MODEL = env.text(
+    "ARCHON_LLM_MODEL", "", "Model that writes the chat's answers; empty: they are quoted from the passages."
+)
+LLM_BASE_URL = env.text(
+    "ARCHON_LLM_BASE_URL", "https://api.openai.com/v1", "OpenAI-compatible endpoint of the model: OpenAI, Ollama, vLLM."
+)
+LLM_API_KEY = env.secret("ARCHON_LLM_API_KEY", "", "Key of the endpoint; one of your own may want none.")
+LLM_MAX_TOKENS = env.integer(
+    "ARCHON_LLM_MAX_TOKENS", 1024, "Longest answer of the model, in tokens.", at_least=16, at_most=100_000
+)
+LLM_FIRST_TOKEN_SECONDS = env.number(
+    "ARCHON_LLM_FIRST_TOKEN_SECONDS", 60, "Longest wait for the first token of the model.", at_least=0.1, at_most=600
+)
+LLM_STALL_SECONDS = env.number(
+    "ARCHON_LLM_STALL_SECONDS", 20, "Longest wait for each further token.", at_least=0.1, at_most=600
+)
+CHAT_ANSWERS_AT_ONCE = env.integer(
+    "ARCHON_CHAT_ANSWERS_AT_ONCE", 200, "Answers that one web process writes at once.", at_least=1, at_most=10_000
+)
+if urlsplit(LLM_BASE_URL).scheme not in ("http", "https") or not urlsplit(LLM_BASE_URL).hostname:
+    raise ImproperlyConfigured(f"ARCHON_LLM_BASE_URL={LLM_BASE_URL!r} is not valid: expected http(s)://host/v1.")
 
 
 # ---- Progress -----------------------------------------------------------------------------

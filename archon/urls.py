@@ -11,6 +11,7 @@ from archon import debug, health
 from archon.api import api
 from archon.asyncapi import asyncapi
 from archon.auth import protected_resource
+from knowledge.chat.views import chat_events
 from progress.views import progress_events
 
 
@@ -44,6 +45,7 @@ urlpatterns = [
     path("api/asyncapi.json", asyncapi),
     path("api/progress/<path:progress_id>/events", progress_events),
     re_path(r"^\.well-known/oauth-protected-resource(?:/mcp)?$", protected_resource, name="protected-resource"),
+    path("api/chat/sessions/<path:session_id>/events", chat_events),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
     re_path(r"^$|^(?:add|search)$|^(?:crawls|sources)/.*$", dashboard, name="dashboard"),

@@ -11,6 +11,11 @@ from django.db import models
 from django.db.models.lookups import Lookup
 from django.utils import timezone
 
+# Django looks for models here.
+from knowledge.chat.models import ChatEvent as ChatEvent
+from knowledge.chat.models import ChatMessage as ChatMessage
+from knowledge.chat.models import ChatSession as ChatSession
+
 DIGEST_CHARS = 32
 # A century: a larger number means never, and would overflow a date.
 MAX_FREQUENCY_DAYS = 36_500

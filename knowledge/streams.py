@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from knowledge.chat.streams import CHAT
 from knowledge.messages import KnowledgeItemsUpdate, Subscribe
 from progress.streams import ALIVE, PINGS, Stream
 
@@ -13,4 +14,5 @@ STREAMS = (
         sends={"KnowledgeItemsUpdate": KnowledgeItemsUpdate, **ALIVE},
         receives={"Subscribe": Subscribe, **PINGS},
     ),
+    CHAT,
 )

@@ -8,6 +8,9 @@ from celery import shared_task
 
 from knowledge import actions, uploads
 
+# Celery looks for tasks here.
+from knowledge.chat import tasks as chat_tasks  # noqa: F401
+
 PURGE_SECONDS = 60.0
 
 

@@ -1,10 +1,12 @@
-"""Server-Sent Events of one progress id: the frames of the WebSocket, with Last-Event-ID to go on from."""
+"""Server-Sent Events of one topic: the frames of its WebSocket, with Last-Event-ID to go on from."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
+from typing import NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
@@ -16,26 +18,51 @@ from progress.groups import progress_topic
 from progress.history import Frames
 from progress.hub import hub
 from progress.threads import in_thread
-from progress.topic import Frame, Topic
+from progress.topic import Frame, Source, Topic
 
 RETRY_MILLISECONDS = 2_000
 
 
+class Events(NamedTuple):
+    """A topic as an event stream: `first(since)` and `resync()` read the database, as for its sockets."""
+
+    path: str
+    shown_id: str
+    topic: str
+    source: Callable[[], Source]
+    first: Callable[[int | None], Frames]
+    resync: Callable[[], Frames]
+
+
 @require_GET
 async def progress_events(request: HttpRequest, progress_id: str) -> StreamingHttpResponse:
+    return event_stream(
+        request,
+        Events(
+            metrics.EVENTS_PATH,
+            progress_id,
+            progress_topic(progress_id),
+            partial(ProgressSource, progress_id),
+            partial(_first_frames, progress_id),
+            partial(history.first_frame, progress_id, resync=True),
+        ),
+    )
+
+
+def event_stream(request: HttpRequest, stream: Events) -> StreamingHttpResponse:
     last = request.headers.get("Last-Event-ID") or request.GET.get("since", "")
     since = int(last) if last.isdecimal() and len(last) < 16 else None
-    response = StreamingHttpResponse(_stream(progress_id, since), content_type="text/event-stream")
+    response = StreamingHttpResponse(_stream(stream, since), content_type="text/event-stream")
     response["Cache-Control"] = "no-cache"
     response["X-Accel-Buffering"] = "no"  # nginx would hold the events back
     return response
 
 
-async def _stream(progress_id: str, since: int | None) -> AsyncGenerator[str]:
+async def _stream(stream: Events, since: int | None) -> AsyncGenerator[str]:
     """Ends when Django closes it: the client went away, or the server stops."""
-    reader = metrics.opened(metrics.EVENTS_PATH, progress_id)
+    reader = metrics.opened(stream.path, stream.shown_id)
     try:
-        async with aclosing(_events(progress_id, since)) as texts:
+        async with aclosing(_events(stream, since)) as texts:
             async for text in texts:
                 with reader.sending(text):
                     yield text
@@ -43,13 +70,13 @@ async def _stream(progress_id: str, since: int | None) -> AsyncGenerator[str]:
         reader.closed()
 
 
-async def _events(progress_id: str, since: int | None) -> AsyncGenerator[str]:
-    topic = await hub().join(progress_topic(progress_id), lambda: ProgressSource(progress_id))
+async def _events(stream: Events, since: int | None) -> AsyncGenerator[str]:
+    topic = await hub().join(stream.topic, stream.source)
     try:
-        first = await in_thread(_first_frames, progress_id, since)
+        first = await in_thread(stream.first, since)
         topic.start_at(first.position)
         yield f"retry: {RETRY_MILLISECONDS}\n\n" + events(numbered(first))
-        live = _live(topic, progress_id, first.position)
+        live = _live(topic, stream, first.position)
         async with aclosing(_with_heartbeats(live)) as texts:
             async for text in texts:
                 yield text
@@ -67,12 +94,12 @@ def numbered(frames: Frames) -> list[Frame]:
     return list(enumerate(frames.texts, start=first))
 
 
-async def _live(topic: Topic, progress_id: str, position: int) -> AsyncGenerator[list[Frame]]:
+async def _live(topic: Topic, stream: Events, position: int) -> AsyncGenerator[list[Frame]]:
     """What follows; where the past is no longer kept, the present stands for it."""
     async for batch in topic.follow(position):
         newer = [frame for frame in batch if frame[0] > position]
         if newer and newer[0][0] > position + 1:
-            newer = numbered(await in_thread(history.first_frame, progress_id, resync=True))
+            newer = numbered(await in_thread(stream.resync))
         if newer:
             yield newer
             position = newer[-1][0]

@@ -24,7 +24,7 @@ MAY_SET = {
 }
 MAY_READ = {"archon/env.py", "archon/settings.py"}
 ENVIRONMENT_NAMES = {"environ", "environb", "getenv", "putenv", "unsetenv"}
-HEAVY = ("crawl4ai", "onnxruntime", "litellm", "playwright", "torch")
+HEAVY = ("crawl4ai", "openai", "onnxruntime", "litellm", "playwright", "torch")
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

@@ -223,15 +223,19 @@ async def test_a_hole_that_nothing_fills_is_one_snapshot(monkeypatch: pytest.Mon
         async def latest(self) -> int:
             return 9
 
-    async def first_frame(_: object, progress_id: str, *, resync: bool) -> Frames:
-        return Frames([f"{progress_id} now {resync}"], 9)
+    async def now(read: Callable[[], Frames]) -> Frames:
+        return read()
 
-    monkeypatch.setattr(views, "in_thread", first_frame)
+    def unused(since: int | None) -> Frames:
+        raise AssertionError(since)
+
+    monkeypatch.setattr(views, "in_thread", now)
+    stream = views.Events("/path", "an-id", "trimmed", Trimmed, unused, lambda: Frames(["now"], 9))
     topic = Topic("trimmed", Trimmed(), gapless=True)
     topic.start_at(2)
     topic.append([(8, "eight"), (9, "nine")])
-    live = views._live(topic, "an-id", 2)
-    assert await anext(live) == [(9, "an-id now True")]
+    live = views._live(topic, stream, 2)
+    assert await anext(live) == [(9, "now")]
     topic.append([(10, "ten")])
     assert await anext(live) == [(10, "ten")]
     await live.aclose()

@@ -1,0 +1,173 @@
+"""What an answer may hold: markers that a passage bears out, and no link or image of the writer's own making.
+
+A model's text is checked while it streams, so that what a reader has seen never has to be taken back. Text is
+held back only while it could become a marker, a link, an image or a tag; inside code nothing is touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from knowledge.chat.messages import CitationBody
+from knowledge.search import SearchHit
+from knowledge.search.snippet import snippet
+from knowledge.search.words import STOP_WORDS, question, spans
+
+# So much of what a statement says must stand in the passage it cites.
+SUPPORT = 0.3
+STATEMENT_CHARS = 600
+# Nothing that is held back to see what becomes of it is longer.
+HELD_CHARS = 2_000
+
+_OPENER = re.compile(r"!?\[|!$|<[A-Za-z/]|<$|`")
+_BLOCK_FENCE = re.compile(r"`{3,}")
+_INLINE_CODE = re.compile(r"(`+)(?!`)[^\n]*?(?<!`)\1(?!`)")
+_TEXT = r"((?:[^\[\]\n]|\[[^\[\]\n]*\])*)"
+_LINK = re.compile(rf"!?\[{_TEXT}\]\(\s*<?([^()<>\s]*(?:\([^()\s]*\)[^()<>\s]*)*)>?(?:\s[^)\n]*)?\)")
+_REFERENCE = re.compile(rf"!?\[{_TEXT}\]\[([^\]\n]*)\]|!\[{_TEXT}\]")
+_DEFINITION = re.compile(r"\[[^\]\n]+\]:")
+_MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
+_TAG = re.compile(r"</?[A-Za-z][^<>\n]*>")
+_MARKERS_BEFORE = re.compile(r"(?:\[\d+\]|[\s*_).:])+$")
+_SENTENCE_END = re.compile(r"[.!?:;](?:\[\d+\])*\s|\n")
+
+
+class CheckedText:
+    """Fed with pieces, returns what of them may be shown. `text` is the sum, `cited` the numbers that stand in it."""
+
+    def __init__(self, passages: Sequence[SearchHit]) -> None:
+        self.text = ""
+        self.cited: list[int] = []
+        self._words = [lexemes(f"{hit.title}\n{hit.heading_path}\n{hit.content}") for hit in passages]
+        self._links = {address for hit in passages for address in (hit.url, hit.page_url)}
+        self._held = ""
+        self._fence = ""  # what opened the block of code we are in
+
+    def feed(self, piece: str) -> str:
+        self._held += piece
+        return self._take(final=False)
+
+    def finish(self) -> str:
+        return self._take(final=True)
+
+    def _take(self, *, final: bool) -> str:
+        start = len(self.text)
+        while self._held and (self._code(final) if self._fence else self._prose(final)):
+            pass
+        return self.text[start:]
+
+    def _show(self, count: int) -> bool:
+        self.text += self._held[:count]
+        self._held = self._held[count:]
+        return count > 0
+
+    def _replace(self, count: int, text: str) -> bool:
+        self.text += text
+        self._held = self._held[count:]
+        return True
+
+    def _code(self, final: bool) -> bool:
+        """Line by line, until one begins with the fence; a line that cannot do so is not waited for."""
+        line, newline, _ = self._held.partition("\n")
+        begun = self.text.endswith("\n")
+        if begun and line.strip().startswith(self._fence):
+            if not newline and not final:
+                return False
+            self._fence = ""
+            return self._show(len(line) + len(newline))
+        if newline:
+            return self._show(len(line) + 1)
+        if begun and not final and self._fence.startswith(line.strip()[: len(self._fence)]):
+            return False
+        return self._show(len(line))
+
+    def _prose(self, final: bool) -> bool:
+        opener = _OPENER.search(self._held)
+        at = opener.start() if opener else len(self._held)
+        if at:
+            return self._show(at)
+        if self._held[0] == "`" and not self.text.rpartition("\n")[2].strip():
+            fence = _BLOCK_FENCE.match(self._held)
+            if fence and (fence.end() < len(self._held) or final):
+                self._fence = fence[0]
+                return self._show(fence.end())
+        # What may become one of these is waited for until its line ends.
+        return self._construct(final) or (
+            self._plain() if final or "\n" in self._held or len(self._held) > HELD_CHARS else False
+        )
+
+    def _construct(self, final: bool) -> bool:
+        def found(pattern: re.Pattern[str]) -> re.Match[str] | None:
+            match = pattern.match(self._held)
+            return match if match and (final or match.end() < len(self._held)) else None
+
+        if match := found(_INLINE_CODE):
+            return self._show(match.end())
+        if match := found(_TAG):  # markup of the writer's own
+            return self._replace(match.end(), "")
+        if match := found(_LINK):
+            keeps = match[2] in self._links and not match[0].startswith("!")
+            return self._show(match.end()) if keeps else self._replace(match.end(), match[1].replace("[", ""))
+        if match := found(_DEFINITION):
+            return self._replace(match.end(), "\\" + match[0])
+        if (match := found(_MARKER)) and not self._may_become_link(match.end()):
+            return self._replace(match.end(), self._cite(match[1]))
+        if (match := found(_REFERENCE)) and not self._may_become_link(match.end()):
+            return self._replace(match.end(), (match[1] or match[3] or "").replace("[", ""))
+        return False
+
+    def _may_become_link(self, end: int) -> bool:
+        """`[1](` is on its way to be a link, if its line does not end before."""
+        return self._held.startswith("(", end) and "\n" not in self._held[end:] and ")" not in self._held[end:]
+
+    def _plain(self) -> bool:
+        """An opener that opens nothing. What a renderer could still take for a link is escaped."""
+        at = self._held.find("[")
+        if at in (0, 1) and "](" in self._held:
+            return self._replace(at + 1, self._held[:at] + "\\[")
+        return self._show(max(1, len(self._held) - len(self._held.lstrip("`"))))
+
+    def _cite(self, numbers: str) -> str:
+        """The markers of the passages that bear out what was said just before."""
+        said = lexemes(statement_at_end(self.text))
+        kept = [number for number in map(int, numbers.split(",")) if self._bears_out(number, said)]
+        self.cited += [number for number in kept if number not in self.cited]
+        return "".join(f"[{number}]" for number in kept)
+
+    def _bears_out(self, number: int, said: frozenset[str]) -> bool:
+        return 1 <= number <= len(self._words) and supports(self._words[number - 1], said)
+
+
+def statement_at_end(text: str) -> str:
+    """The sentence that a marker put here would belong to, without the markers that stand behind it already."""
+    tail = _MARKERS_BEFORE.sub("", text[-STATEMENT_CHARS:])
+    ends = list(_SENTENCE_END.finditer(tail))
+    return tail[ends[-1].end() :] if ends else tail
+
+
+def lexemes(text: str) -> frozenset[str]:
+    """What a text says, as the keyword index would know it."""
+    found = (form for _, _, forms in spans(text) for form in (*forms.whole, *forms.pieces))
+    return frozenset(lexeme for lexeme in found if lexeme not in STOP_WORDS)
+
+
+def supports(passage: frozenset[str], said: frozenset[str]) -> bool:
+    """Whether a passage can be where a statement comes from. A statement without a telling word needs no support."""
+    return not said or len(said & passage) >= SUPPORT * len(said)
+
+
+def citation_bodies(passages: Sequence[SearchHit], cited: Iterable[int], asked: str) -> Iterator[CitationBody]:
+    words = question(asked).lexemes
+    for number in sorted(cited):
+        hit = passages[number - 1]
+        yield {
+            "n": number,
+            "chunk_id": hit.chunk_id,
+            "source_id": hit.source_id,
+            "title": hit.title,
+            "heading_path": hit.heading_path,
+            "url": hit.url,
+            "page_url": hit.page_url,
+            "snippet": snippet(hit.content, words).text,
+        }

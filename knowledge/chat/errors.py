@@ -1,0 +1,47 @@
+"""What can go wrong with a chat, beside the rest of knowledge's tree.
+
+KnowledgeError
+├── UnknownSession   404  no session has this id
+├── BadMessage       422  the message cannot be asked
+├── ChatBusy         409  an answer streams already
+├── ChatOverloaded   503  too many answers stream in this process
+└── AnswerFailed     502  the language model gave no answer
+"""
+
+from __future__ import annotations
+
+from knowledge.errors import KnowledgeError
+from progress.messages import ErrorBody
+
+
+class UnknownSession(KnowledgeError):
+    http_status = 404
+    code = "chat_session_unknown"
+
+    @classmethod
+    def of(cls, session_id: str) -> UnknownSession:
+        hint = "GET /api/chat/sessions lists the sessions."
+        return cls(f"No chat session has the id {session_id[:80]!r}.", hint=hint, field="session_id")
+
+
+class BadMessage(KnowledgeError):
+    code = "chat_message_bad"
+
+
+class ChatBusy(KnowledgeError):
+    http_status = 409
+    code = "chat_busy"
+
+
+class ChatOverloaded(KnowledgeError):
+    http_status = 503
+    code = "chat_overloaded"
+
+
+class AnswerFailed(KnowledgeError):
+    http_status = 502
+    code = "chat_failed"
+
+
+def error_body(error: KnowledgeError) -> ErrorBody:
+    return {"code": error.code, "message": error.message, "hint": error.hint}
