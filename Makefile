@@ -7,7 +7,7 @@ MANAGE := $(VENV)/python manage.py
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help up down crawl test check e2e pictures bench bench-realtime e2e-mcp bench-mcp chaos-realtime torture-payloads model requirements install install-dev
+.PHONY: help up down crawl test check e2e pictures bench bench-realtime e2e-mcp bench-mcp chaos-realtime torture-payloads model requirements install install-dev types
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,10 @@ test: install-dev ## all tests on SQLite, then those that touch the database on 
 
 check: install-dev ## style, types, layers, deployment settings, migrations, pinned requirements
 	@.ci/check
+
+types: install-dev ## write the dashboard's types from the API's schemas, and build it anew
+	@cd archon/dashboard && { [ -d node_modules/openapi-typescript ] || npm ci; } && \
+	../../$(VENV)/python ../../manage.py export_schema | npm run -s types && npm run -s typecheck && npm run -s build -- --logLevel warn
 
 e2e: install-dev ## the dashboard in Chromium against the whole product, every screen, at full length
 	@.ci/browser && $(VENV)/python -m pytest -q tests/e2e/browser --whole $(ARGS)

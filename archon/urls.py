@@ -20,7 +20,9 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     response = HttpResponse((settings.DASHBOARD_DIR / "index.html").read_bytes(), content_type="text/html")
     response["Cache-Control"] = "no-cache"
     response["Content-Security-Policy"] = (
-        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; "
+        # 'self' covers the sockets of this host in current browsers; older ones need them named.
+        f"default-src 'self'; connect-src 'self' ws://{request.get_host()} wss://{request.get_host()}; "
+        "img-src 'self' data:; object-src 'none'; frame-src 'none'; worker-src 'none'; "
         "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
     )
     return response
@@ -48,5 +50,5 @@ urlpatterns = [
     path("api/chat/sessions/<path:session_id>/events", chat_events),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
-    re_path(r"^$|^(?:add|search)$|^(?:crawls|sources)/.*$", dashboard, name="dashboard"),
+    re_path(r"^$|^(?:add|search|assistants|system)$|^(?:crawls|sources)/.*$", dashboard, name="dashboard"),
 ]

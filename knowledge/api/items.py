@@ -48,7 +48,12 @@ def list_summaries(
     return _listed(listed, [summary_body(item) for item in listed.items])
 
 
-@router.get("/knowledge-items/sources", response=schemas.SourceList, summary="All sources, for a choice")
+@router.get(
+    "/knowledge-items/sources",
+    operation_id="list_knowledge_sources",
+    response=schemas.SourceList,
+    summary="All sources, for a choice",
+)
 @router.get("/rag/sources", response=schemas.SourceList, summary="All sources that can be searched")
 def list_sources(request: HttpRequest) -> dict[str, Any]:
     sources = [source_body(item) for item in ItemFilter().items()]

@@ -16,7 +16,12 @@ from progress.wire import storable
 router = Router()
 
 
-@router.post("/knowledge-items/search", response=schemas.RagAnswer, summary="Search (alias of /rag/query)")
+@router.post(
+    "/knowledge-items/search",
+    operation_id="search_knowledge_items",
+    response=schemas.RagAnswer,
+    summary="Search (alias of /rag/query)",
+)
 @router.post("/rag/query", response=schemas.RagAnswer, summary="Search")
 def rag_query(request: HttpRequest, body: schemas.RagQuery) -> dict[str, Any]:
     started = time.perf_counter()

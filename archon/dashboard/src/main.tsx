@@ -9,6 +9,7 @@ import './styles/tokens.css';
 import './styles/base.css';
 import './styles/components.css';
 import './styles/pages.css';
+import './styles/more.css';
 
 const queries = new QueryClient({
   defaultOptions: {

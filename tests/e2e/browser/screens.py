@@ -14,6 +14,7 @@ class Shown:
 
     progress_id: str
     source_id: str
+    page_id: str
 
     def addresses(self) -> dict[str, str]:
         return {
@@ -27,6 +28,13 @@ class Shown:
             "search": "/search",
             "search, results": "/search?q=streams",
             "search, nothing found": "/search?q=zzzzqqqq",
+            "source": f"/sources/{self.source_id}",
+            "source, chunks": f"/sources/{self.source_id}/chunks",
+            "source, edit": f"/sources/{self.source_id}/edit",
+            "source, a page": f"/sources/{self.source_id}/pages/{self.page_id}",
+            "source, unknown": "/sources/nothing",
+            "assistants": "/assistants",
+            "system": "/system",
             "not found": "/crawls",
         }
 
@@ -35,4 +43,5 @@ def fill(stack: Stack) -> Shown:
     with served(pages=12) as site:
         progress_id = stack.crawl(site.url, max_depth=5, tags=["example"])
         ended = stack.ended(progress_id)
-    return Shown(progress_id, ended["sourceId"])
+    pages = stack.get(f"/api/pages?source_id={ended['sourceId']}")["pages"]
+    return Shown(progress_id, ended["sourceId"], pages[0]["id"])

@@ -3,6 +3,7 @@ import { count, duration, plural, secondsBetween } from '../format';
 import { isTerminal, type CrawlProgressData } from '../services/crawlProgressService';
 import { phrase, tone } from '../status';
 import { ConnectionBadge } from './ConnectionBadge';
+import { Fact } from './Fact';
 import { LogConsole } from './LogConsole';
 import { Notice } from './Notice';
 import { ProgressBar } from './ProgressBar';
@@ -181,28 +182,6 @@ function timeLeft({ etaSeconds, totalPages, status }: CrawlProgressData): string
   if (HELD.has(status)) return '–';
   if (typeof etaSeconds === 'number') return `about ${duration(etaSeconds)}`;
   return totalPages ? 'not known yet' : 'discovering, total unknown';
-}
-
-interface FactProps {
-  name: string;
-  value: string;
-  of?: string | null;
-  unit?: string;
-  bad?: boolean;
-  wordy?: boolean;
-}
-
-function Fact({ name, value, of, unit, bad, wordy }: FactProps) {
-  return (
-    <div className="fact">
-      <dt>{name}</dt>
-      <dd className={bad ? 'is-bad' : wordy ? 'is-wordy' : undefined}>
-        {value}
-        {of && <span className="fact-of"> of {of}</span>}
-        {unit && value !== '–' && <span className="fact-of"> {unit}</span>}
-      </dd>
-    </div>
-  );
 }
 
 function useElapsed({ start_time, completed_at, updated_at, status }: CrawlProgressData): number | null {

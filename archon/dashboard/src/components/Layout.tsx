@@ -1,5 +1,5 @@
-import { FileCode2, LibraryBig, Moon, Plus, Search, Settings2, Sun } from 'lucide-react';
-import { useEffect, useRef } from 'react';
+import { Activity, Bot, FileCode2, LibraryBig, Moon, Plus, Search, Settings2, Sun } from 'lucide-react';
+import { Suspense, useEffect, useRef } from 'react';
 import { Link, NavLink, Outlet, useLocation } from 'react-router';
 import { useTheme } from '../theme';
 import { ErrorBoundary } from './ErrorBoundary';
@@ -42,6 +42,14 @@ export function Layout() {
               <Search aria-hidden />
               Search
             </NavLink>
+            <NavLink to="/assistants">
+              <Bot aria-hidden />
+              Assistants
+            </NavLink>
+            <NavLink to="/system">
+              <Activity aria-hidden />
+              System
+            </NavLink>
           </nav>
           <div className="header-end">
             <a className="header-link" href="/api/docs" title="API docs">
@@ -58,7 +66,9 @@ export function Layout() {
       </header>
       <main id="main" ref={main} tabIndex={-1}>
         <ErrorBoundary resetKey={key}>
-          <Outlet />
+          <Suspense fallback={<div className="page" aria-busy="true" />}>
+            <Outlet />
+          </Suspense>
         </ErrorBoundary>
       </main>
     </>

@@ -5,7 +5,7 @@ import { deleteSource, refreshSource, type KnowledgeItem } from '../services/api
 import { ConfirmButton } from './ConfirmButton';
 
 /** Crawl again, or forget. */
-export function SourceActions({ item }: { item: KnowledgeItem }) {
+export function SourceActions({ item, onDeleted }: { item: KnowledgeItem; onDeleted?: () => void }) {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const refresh = useMutation({
@@ -14,7 +14,10 @@ export function SourceActions({ item }: { item: KnowledgeItem }) {
   });
   const remove = useMutation({
     mutationFn: () => deleteSource(item.source_id),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ['knowledge'] }),
+    onSuccess: () => {
+      onDeleted?.();
+      return queries.invalidateQueries({ queryKey: ['knowledge'] });
+    },
   });
   const failure = refresh.error ?? remove.error;
   const busy = refresh.isPending || remove.isPending;

@@ -1,21 +1,23 @@
 import { Link } from 'react-router';
 import { shortUrl, webAddress } from '../format';
 import type { KnowledgeItem } from '../services/api';
+import { Chosen, type Choice } from './choice';
 import { SourceActions } from './SourceActions';
 import { SourceSize, SourceTags, SourceTime, SourceType } from './SourceFacts';
 
-export function SourceCards({ items }: { items: KnowledgeItem[] }) {
+export function SourceCards({ items, choice }: { items: KnowledgeItem[]; choice: Choice | null }) {
   return (
     <ul className="cards">
       {items.map((item) => (
         <li key={item.source_id} className="card">
           <div className="card-head">
             <h2 className="card-title">
-              <Link className="cut" to={`/search?source=${encodeURIComponent(item.source_id)}`} title={`Search in ${item.title}`}>
+              <Link className="cut" to={`/sources/${encodeURIComponent(item.source_id)}`} title={item.title}>
                 {item.title || shortUrl(item.url)}
               </Link>
             </h2>
             <SourceType item={item} />
+            <Chosen item={item} choice={choice} />
           </div>
           <a className="card-url cut" href={webAddress(item.url)} title={item.url} rel="noreferrer" target="_blank">
             {shortUrl(item.url)}

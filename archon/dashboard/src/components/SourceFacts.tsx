@@ -12,19 +12,20 @@ export function SourceType({ item }: { item: KnowledgeItem }) {
   return <span className="kind">{unusual ?? knowledge_type ?? 'technical'}</span>;
 }
 
-export function SourceTags({ item }: { item: KnowledgeItem }) {
+/** `at` is the page that filters by tag; here, when it is left out. */
+export function SourceTags({ item, at }: { item: KnowledgeItem; at?: string }) {
   const [params] = useSearchParams();
   const tags = item.metadata.tags ?? [];
   if (tags.length === 0) return null;
   return (
     <ul className="tags" aria-label="Tags">
       {tags.map((tag) => {
-        const next = new URLSearchParams(params);
+        const next = new URLSearchParams(at ? undefined : params);
         next.set('tag', tag);
         next.delete('page');
         return (
           <li key={tag}>
-            <Link className="tag" to={{ search: next.toString() }} title={`Show sources tagged ${tag}`}>
+            <Link className="tag" to={{ ...(at ? { pathname: at } : {}), search: next.toString() }} title={`Show sources tagged ${tag}`}>
               <span className="cut">{tag}</span>
             </Link>
           </li>

@@ -1,10 +1,11 @@
 import { Link } from 'react-router';
 import { count, shortUrl, webAddress } from '../format';
 import type { KnowledgeItem } from '../services/api';
+import { Chosen, type Choice } from './choice';
 import { SourceActions } from './SourceActions';
 import { SourceTags, SourceTime, SourceType, pageCount } from './SourceFacts';
 
-export function SourceTable({ items }: { items: KnowledgeItem[] }) {
+export function SourceTable({ items, choice }: { items: KnowledgeItem[]; choice: Choice | null }) {
   return (
     <div className="table-scroll panel" tabIndex={0} role="region" aria-label="Sources">
       <table className="table">
@@ -29,7 +30,7 @@ export function SourceTable({ items }: { items: KnowledgeItem[] }) {
           {items.map((item) => (
             <tr key={item.source_id}>
               <th scope="row" className="source-cell">
-                <Link className="cut" to={`/search?source=${encodeURIComponent(item.source_id)}`} title={`Search in ${item.title}`}>
+                <Link className="cut" to={`/sources/${encodeURIComponent(item.source_id)}`} title={item.title}>
                   {item.title || shortUrl(item.url)}
                 </Link>
                 <a className="card-url cut" href={webAddress(item.url)} title={item.url} rel="noreferrer" target="_blank">
@@ -47,8 +48,9 @@ export function SourceTable({ items }: { items: KnowledgeItem[] }) {
               <td className="nowrap">
                 <SourceTime item={item} />
               </td>
-              <td>
-                <SourceActions item={item} />
+              <td className="nowrap">
+                <Chosen item={item} choice={choice} />
+                {!choice && <SourceActions item={item} />}
               </td>
             </tr>
           ))}

@@ -91,7 +91,7 @@ function requestFrom(draft: Draft): CrawlRequest {
     knowledge_type: draft.type,
     tags: draft.tags,
     max_depth: draft.depth,
-    scope: draft.scope,
+    scope: draft.scope as CrawlRequest['scope'] & string,
     ...(draft.maxPages ? { max_pages: Number(draft.maxPages) } : {}),
     ...(include.length ? { include } : {}),
     ...(exclude.length ? { exclude } : {}),

@@ -3,6 +3,8 @@ import { LayoutGrid, LibraryBig, Plus, Search, SearchX, Table2, X } from 'lucide
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { Link } from 'react-router';
 import { ActiveCrawls } from '../components/ActiveCrawls';
+import { BulkActions } from '../components/BulkActions';
+import { useChoice, type Choice } from '../components/choice';
 import { ConnectionBadge } from '../components/ConnectionBadge';
 import { Empty, ErrorNotice } from '../components/Notice';
 import { Pager } from '../components/Pager';
@@ -25,6 +27,7 @@ export function KnowledgePage() {
     page: pageNumber(params),
     search: params.get('q') ?? '',
     tag: params.get('tag') ?? '',
+    type: params.get('type') ?? '',
   };
   const view = params.get('view') === 'table' ? 'table' : 'cards';
   const [connection, reconnect] = useKnowledgeStream();
@@ -34,7 +37,8 @@ export function KnowledgePage() {
     placeholderData: keepPreviousData,
     refetchInterval: connection === 'connected' ? false : POLL_WHILE_DISCONNECTED_MS,
   });
-  const filtered = filter.search !== '' || filter.tag !== '';
+  const filtered = filter.search !== '' || filter.tag !== '' || filter.type !== '';
+  const choice = useChoice();
   const nothingYet = !filtered && knowledge.data?.total === 0;
 
   return (
@@ -65,21 +69,43 @@ export function KnowledgePage() {
             <X aria-hidden />
           </button>
         )}
+        <select
+          className="select"
+          aria-label="Type of sources"
+          value={filter.type}
+          onChange={(event) => change({ type: event.target.value }, { replace: true })}
+        >
+          <option value="">All types</option>
+          <option value="technical">Technical</option>
+          <option value="business">Business</option>
+        </select>
+        <button type="button" className="button" aria-pressed={choice.open} onClick={choice.toggle}>
+          {choice.open ? 'Done' : 'Select'}
+        </button>
         <ViewSwitch view={view} onChange={(next) => change({ view: next === 'table' ? 'table' : '' }, { replace: true })} />
       </div>
 
+      {choice.open && <BulkActions choice={choice} items={knowledge.data?.items ?? []} />}
       {knowledge.isError && <ErrorNotice error={knowledge.error} onRetry={() => void knowledge.refetch()} />}
       {knowledge.isPending && <Skeletons />}
-      {knowledge.data && <Sources page={knowledge.data} view={view} filtered={filtered} stale={knowledge.isPlaceholderData} />}
+      {knowledge.data && <Sources page={knowledge.data} view={view} choice={choice.open ? choice : null} filtered={filtered} stale={knowledge.isPlaceholderData} />}
     </div>
   );
 }
 
-function Sources({ page, view, filtered, stale }: { page: Page; view: 'cards' | 'table'; filtered: boolean; stale: boolean }) {
+interface SourcesProps {
+  page: Page;
+  view: 'cards' | 'table';
+  choice: Choice | null;
+  filtered: boolean;
+  stale: boolean;
+}
+
+function Sources({ page, view, choice, filtered, stale }: SourcesProps) {
   if (page.items.length === 0) return filtered ? <NothingMatches /> : <NothingYet />;
   return (
     <div className={stale ? 'is-stale' : undefined} aria-busy={stale}>
-      {view === 'table' ? <SourceTable items={page.items} /> : <SourceCards items={page.items} />}
+      {view === 'table' ? <SourceTable items={page.items} choice={choice} /> : <SourceCards items={page.items} choice={choice} />}
       <Pager page={page.page} perPage={page.per_page} total={page.total} label="Pages of sources" />
     </div>
   );
@@ -182,7 +208,7 @@ function useKnowledgeStream(): [ConnectionState, () => void] {
   const stream = useRef<ReconnectingSocket>(null);
 
   useEffect(() => {
-    const firstPage: KnowledgeFilter = { page: 1, search: '', tag: '' };
+    const firstPage: KnowledgeFilter = { page: 1, search: '', tag: '', type: '' };
     const opened = (stream.current = streamKnowledge({
       onConnectionChange: setConnection,
       onUpdate: (page) => {
@@ -191,7 +217,7 @@ function useKnowledgeStream(): [ConnectionState, () => void] {
           queryKey: ['knowledge'],
           predicate: ({ queryKey }) => {
             const shown = queryKey[1] as KnowledgeFilter;
-            return shown.page !== 1 || shown.search !== '' || shown.tag !== '';
+            return shown.page !== 1 || shown.search !== '' || shown.tag !== '' || shown.type !== '';
           },
         });
         void queries.invalidateQueries({ queryKey: ['active'] });

@@ -1,171 +1,30 @@
-/** The REST API as the dashboard uses it: one function per call, one error type. */
+/** The REST API as the dashboard uses it: one function per call, in the server's own types. */
 import type { CrawlProgressData } from './crawlProgressService';
+import { query, request } from './http';
+import type { Message, Schema } from './schema';
 
-export interface KnowledgeItem {
-  id: string;
-  title: string;
-  url: string;
-  source_id: string;
-  metadata: {
-    knowledge_type?: string;
-    tags?: string[];
-    source_type?: string;
-    status?: string;
-    description?: string | null;
-    document_count?: number;
-    chunks_count?: number;
-    code_examples_count?: number;
-    word_count?: number;
-    last_scraped?: string | null;
-  };
-  created_at: string;
-  updated_at: string;
-}
+export { ApiError, errorFrom } from './http';
 
-export interface KnowledgePage {
-  items: KnowledgeItem[];
-  total: number;
-  page: number;
-  per_page: number;
-  pages?: number;
-}
-
-export interface CrawlRequest {
-  url: string;
-  knowledge_type: string;
-  tags: string[];
-  max_depth: number;
-  max_pages?: number;
-  scope: string;
-  include?: string[];
-  exclude?: string[];
-}
-
-export interface CrawlStarted {
-  success: boolean;
-  progressId: string;
-  sourceId?: string;
-  message: string;
-}
-
-export interface CrawledPage {
-  url: string;
-  state: 'queued' | 'leased' | 'done' | 'failed' | 'skipped';
-  /** Why it was skipped, or what became of it. */
-  reason: string;
-  depth: number;
-  http_status: number | null;
-  milliseconds: number | null;
-  bytes: number | null;
-  chunks: number;
-  attempts: number;
-  error: { code: string; message: string; hint: string } | null;
-}
-
-export interface CrawledPages {
-  pages: CrawledPage[];
-  total: number;
-  page: number;
-  per_page: number;
-  /** Pages per state, zeros included. */
-  counts: Record<string, number>;
-}
-
-export interface SearchResult {
-  id: string;
-  content: string;
-  url: string;
-  title: string;
-  heading_path?: string;
-  metadata?: {
-    anchor?: string;
-    /** The part of the content that answers best, and the places of the asked words in it, in code points. */
-    snippet?: string;
-    highlights?: [start: number, end: number][];
-  };
-  similarity_score: number;
-  scores?: Record<string, number | null>;
-}
-
-export interface SearchAnswer {
-  success: boolean;
-  results: SearchResult[];
-  query: string;
-  total_found: number;
-  search_mode: string;
-  reranking_applied?: boolean;
-  took_ms?: number;
-}
-
-/** What the server said went wrong, and what to do about it. */
-export class ApiError extends Error {
-  constructor(
-    message: string,
-    readonly status: number,
-    readonly code: string,
-    readonly hint: string | null,
-    readonly field: string | null,
-  ) {
-    super(message);
-    this.name = 'ApiError';
-  }
-}
-
-async function request<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  let response: Response;
-  try {
-    response = await fetch(path, {
-      method,
-      credentials: 'same-origin',
-      headers: {
-        Accept: 'application/json',
-        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-        ...(method === 'GET' ? {} : csrfHeader()),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(signal ? { signal } : {}),
-    });
-  } catch (cause) {
-    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
-    throw new ApiError(
-      'The server did not answer.',
-      0,
-      'unreachable',
-      'Check that Archon is running, then try again.',
-      null,
-    );
-  }
-  const payload: unknown = await response.json().catch(() => null);
-  if (!response.ok) throw errorFrom(response.status, payload);
-  return payload as T;
-}
-
-function csrfHeader(): Record<string, string> {
-  const token = /(?:^|;\s*)csrftoken=([^;]+)/.exec(document.cookie)?.[1];
-  return token ? { 'X-CSRFToken': decodeURIComponent(token) } : {};
-}
-
-export function errorFrom(status: number, payload: unknown): ApiError {
-  const detail = (payload as { detail?: unknown } | null)?.detail;
-  if (detail && typeof detail === 'object' && 'error' in detail) {
-    const { error, code, hint, field } = detail as Record<string, string | null | undefined>;
-    // A fault inside a list is named like `include.0`: the form has one field for the list.
-    return new ApiError(error ?? '', status, code ?? 'error', hint || null, field?.split('.')[0] ?? null);
-  }
-  return new ApiError(
-    `The server answered with status ${status}.`,
-    status,
-    'unexpected',
-    status >= 500 ? 'The server log names the reason.' : null,
-    null,
-  );
-}
-
-function query(params: Record<string, string | number | undefined>): string {
-  const pairs = Object.entries(params).filter(([, value]) => value !== undefined && value !== '');
-  const search = new URLSearchParams(pairs.map(([name, value]) => [name, String(value)]));
-  return search.size ? `?${search}` : '';
-}
+export type KnowledgeItem = Schema['Item'];
+export type KnowledgePage = Omit<Schema['ItemList'], 'pages'>;
+export type CrawlRequest = Partial<Schema['CrawlIn']> & { url: string };
+export type CrawlStarted = Schema['CrawlStarted'];
+export type CrawlPreview = Schema['CrawlPreview'];
+export type PreviewPage = Schema['PreviewPageOut'];
+export type CrawledPage = Schema['CrawlUrlOut'];
+export type CrawledPages = Schema['CrawlUrlPage'];
+export type UploadedFile = Schema['UploadedFileOut'];
+export type SearchResult = Schema['Hit'];
+export type SearchAnswer = Schema['RagAnswer'];
+export type SourceName = Pick<Schema['Source'], 'source_id' | 'title'>;
+export type PageSummary = Schema['PageSummary'];
+export type PageHtml = Schema['PageHtml'];
+export type Chunk = Schema['ChunkOut'];
+export type McpStatus = Schema['ServerStatus'];
+export type McpConfig = Schema['Config'];
+export type McpSnippet = Schema['SnippetOut'];
+export type LogRecord = Message['McpLogRecord'];
+export type Token = Schema['TokenOut'];
 
 // Knowledge
 
@@ -173,18 +32,64 @@ export interface KnowledgeFilter {
   page: number;
   search: string;
   tag: string;
+  type: string;
 }
 
 export const KNOWLEDGE_PER_PAGE = 20;
 
 export function fetchKnowledge(filter: KnowledgeFilter, signal?: AbortSignal): Promise<KnowledgePage> {
-  const { page, search, tag } = filter;
-  const params = query({ page, per_page: KNOWLEDGE_PER_PAGE, search, tags: tag });
+  const { page, search, tag, type } = filter;
+  const params = query({ page, per_page: KNOWLEDGE_PER_PAGE, search, tags: tag, knowledge_type: type });
   return request('GET', `/api/knowledge-items${params}`, undefined, signal);
 }
 
 export function startCrawl(crawl: CrawlRequest): Promise<CrawlStarted> {
   return request('POST', '/api/knowledge-items/crawl', crawl);
+}
+
+export function previewCrawl(crawl: CrawlRequest): Promise<CrawlPreview> {
+  return request('POST', '/api/knowledge-items/crawl/preview', crawl);
+}
+
+export interface UploadRequest {
+  files: File[];
+  tags: string[];
+  knowledgeType: string;
+}
+
+export function uploadDocuments({ files, tags, knowledgeType }: UploadRequest): Promise<Schema['UploadStarted']> {
+  const form = new FormData();
+  for (const file of files) form.append('file', file);
+  form.append('tags', JSON.stringify(tags));
+  form.append('knowledge_type', knowledgeType);
+  return request('POST', '/api/documents/upload', form);
+}
+
+export function fetchItem(sourceId: string, signal?: AbortSignal): Promise<KnowledgeItem> {
+  return request('GET', `/api/knowledge-items/${encodeURIComponent(sourceId)}`, undefined, signal);
+}
+
+export function updateItem(sourceId: string, changes: Partial<Schema['ItemUpdate']>): Promise<unknown> {
+  return request('PUT', `/api/knowledge-items/${encodeURIComponent(sourceId)}`, changes);
+}
+
+export const PAGES_PER_PAGE = 50;
+
+export function fetchPages(sourceId: string, filter: { section: string; page: number }, signal?: AbortSignal): Promise<Schema['PageList']> {
+  const offset = (filter.page - 1) * PAGES_PER_PAGE;
+  const params = query({ source_id: sourceId, section: filter.section, limit: PAGES_PER_PAGE, offset });
+  return request('GET', `/api/pages${params}`, undefined, signal);
+}
+
+export function fetchPageHtml(pageId: string, signal?: AbortSignal): Promise<PageHtml> {
+  return request('GET', `/api/pages/${encodeURIComponent(pageId)}/html`, undefined, signal);
+}
+
+export const CHUNKS_PER_PAGE = 20;
+
+export function fetchChunks(sourceId: string, page: number, signal?: AbortSignal): Promise<Schema['ChunkList']> {
+  const params = query({ limit: CHUNKS_PER_PAGE, offset: (page - 1) * CHUNKS_PER_PAGE });
+  return request('GET', `/api/knowledge-items/${encodeURIComponent(sourceId)}/chunks${params}`, undefined, signal);
 }
 
 export function refreshSource(sourceId: string): Promise<{ progressId: string }> {
@@ -201,6 +106,14 @@ export function stopCrawl(progressId: string): Promise<unknown> {
   return request('POST', `/api/knowledge-items/stop/${encodeURIComponent(progressId)}`);
 }
 
+export function pauseCrawl(progressId: string): Promise<unknown> {
+  return request('POST', `/api/knowledge-items/pause/${encodeURIComponent(progressId)}`);
+}
+
+export function resumeCrawl(progressId: string): Promise<unknown> {
+  return request('POST', `/api/knowledge-items/resume/${encodeURIComponent(progressId)}`);
+}
+
 export function retryFailed(progressId: string): Promise<{ progressId: string }> {
   return request('POST', `/api/knowledge-items/retry-failed/${encodeURIComponent(progressId)}`);
 }
@@ -214,7 +127,7 @@ export async function fetchActive(signal?: AbortSignal): Promise<CrawlProgressDa
   return answer.operations;
 }
 
-export const CRAWLED_PER_PAGE = 25;
+export const CRAWLED_PER_PAGE = 200;
 
 export function fetchCrawledPages(
   progressId: string,
@@ -239,12 +152,63 @@ export function search(question: SearchQuery, signal?: AbortSignal): Promise<Sea
   return request('POST', '/api/rag/query', source ? { ...rest, source } : rest, signal);
 }
 
-export interface SourceName {
-  source_id: string;
-  title: string;
-}
-
 export async function fetchSources(signal?: AbortSignal): Promise<SourceName[]> {
   const answer = await request<{ sources: SourceName[] }>('GET', '/api/rag/sources', undefined, signal);
   return answer.sources;
+}
+
+// The assistants' server
+
+export function fetchMcpStatus(signal?: AbortSignal): Promise<McpStatus> {
+  return request('GET', '/api/mcp/status', undefined, signal);
+}
+
+export function fetchMcpConfig(signal?: AbortSignal): Promise<McpConfig> {
+  return request('GET', '/api/mcp/config', undefined, signal);
+}
+
+export function fetchMcpTools(signal?: AbortSignal): Promise<Schema['ToolList']> {
+  return request('GET', '/api/mcp/tools', undefined, signal);
+}
+
+export function fetchMcpClients(signal?: AbortSignal): Promise<Schema['ClientList']> {
+  return request('GET', '/api/mcp/clients', undefined, signal);
+}
+
+export function clearMcpLogs(): Promise<unknown> {
+  return request('DELETE', '/api/mcp/logs');
+}
+
+// The system
+
+export interface Health {
+  status: string;
+  ready: boolean;
+  timestamp: string;
+  checks: Record<string, { status: 'ok' | 'failed' | 'absent'; detail: string }>;
+}
+
+/** /health has the same body while parts are down; only /ready turns its status into an answer. */
+export function fetchHealth(signal?: AbortSignal): Promise<Health> {
+  return request('GET', '/health', undefined, signal);
+}
+
+export function fetchMetrics(signal?: AbortSignal): Promise<Schema['Metrics']> {
+  return request('GET', '/api/database/metrics', undefined, signal);
+}
+
+export function fetchWhoAmI(signal?: AbortSignal): Promise<Schema['WhoAmI']> {
+  return request('GET', '/api/whoami', undefined, signal);
+}
+
+export async function fetchTokens(signal?: AbortSignal): Promise<Token[]> {
+  return (await request<Schema['TokenList']>('GET', '/api/tokens', undefined, signal)).tokens;
+}
+
+export function makeToken(name: string, scopes: Token['scopes']): Promise<Schema['TokenMade']> {
+  return request('POST', '/api/tokens', { name, scopes });
+}
+
+export function revokeToken(id: number): Promise<unknown> {
+  return request('DELETE', `/api/tokens/${id}`);
 }
