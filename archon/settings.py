@@ -439,6 +439,24 @@ EMBEDDER = env.choice(
 )
 
 
+GITHUB_ORIGINS = env.words(
+    "ARCHON_GITHUB_ORIGINS",
+    ("https://github.com", "https://raw.githubusercontent.com", "https://codeload.github.com"),
+    "GitHub's pages, single files and archives; three origins of your own for GitHub Enterprise.",
+)
+if len(GITHUB_ORIGINS) != 3:
+    raise ImproperlyConfigured(
+        f"ARCHON_GITHUB_ORIGINS names {len(GITHUB_ORIGINS)} origins: expected three, of pages, of files, of archives."
+    )
+CRAWL_MAX_FILE_BYTES = env.integer(
+    "ARCHON_CRAWL_MAX_FILE_BYTES",
+    100 * 2**20,
+    "Largest PDF or archive that a crawl downloads, to disk.",
+    at_least=1024,
+    at_most=2**32,
+)
+
+
 # ---- Uploads ------------------------------------------------------------------------------
 
 UPLOAD_MAX_BYTES = env.integer(

@@ -14,11 +14,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
 
 from crawler import frontier, quota, tasks
-from crawler.engine import guard, refuse_without_browser
+from crawler.engine import github, guard, refuse_without_browser
 from crawler.errors import CrawlConflict, UnknownCrawl, WrongState
-from crawler.kinds import raw_address, refuse_unsupported
 from crawler.models import CrawlJob, CrawlUrl
-from crawler.record import LEFT_REASONS
+from crawler.record import ASKED_AGAIN
 from crawler.scope import Mode, Scope
 from crawler.urls import canonical_url, source_id_for, url_hash
 from knowledge.actions import get_or_create_item
@@ -76,12 +75,11 @@ def start(request: CrawlRequest) -> Started:
     Raises InvalidUrl, ForbiddenAddress, FetchError (the host does not resolve) and CrawlConflict
     (the URL is being crawled with other options) and BrowserMissing. Safe to call twice with one idempotency key.
     """
-    given = canonical_url(request.url)
-    refuse_unsupported(given)
+    seed = canonical_url(request.url)
     refuse_without_browser(request.render)
-    seed = raw_address(given)
-    guard().check_url(seed)
-    guard().resolve(seed, DNS_SECONDS)
+    address = github().address(seed)
+    guard().check_url(address)
+    guard().resolve(address, DNS_SECONDS)
     try:
         with transaction.atomic():
             return _start(request, seed)
@@ -250,8 +248,8 @@ def _last_generation(item: KnowledgeItem) -> int:
 
 def _queue_known_pages(job: CrawlJob, last: CrawlJob) -> None:
     """A page that did not change is not sent again, so its links are not seen: what they led to is queued at once."""
-    known = Q(state__in=(CrawlUrl.State.DONE, CrawlUrl.State.FAILED)) | Q(reason__in=LEFT_REASONS)
-    seen = last.urls.filter(known).exclude(url_hash=url_hash(job.url))
+    known = Q(state__in=(CrawlUrl.State.DONE, CrawlUrl.State.FAILED)) | Q(reason__in=ASKED_AGAIN)
+    seen = last.urls.filter(known, container=None).exclude(url_hash=url_hash(job.url))
     pages = (
         CrawlUrl(job=job, url=url.url, url_hash=url.url_hash, family=url.family, depth=url.depth)
         for url in seen.iterator(2_000)

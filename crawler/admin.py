@@ -47,10 +47,10 @@ class CrawlJobAdmin(ReadOnlyAdmin):
     actions = ("cancel_crawls", "retry_failed_pages", "refresh_sources")
     fields = (
         "url", "status", "pages", "failed", "duration", "error", "source", "progress_link", "urls_link", "hosts",
-        "scope", "max_pages", "render", "respect_robots", "truncated", "generation", "created_at",
+        "scope", "detected", "max_pages", "render", "respect_robots", "truncated", "generation", "created_at",
     )  # fmt: skip
     readonly_fields = (
-        "status", "pages", "failed", "duration", "error", "source", "progress_link", "urls_link", "hosts",
+        "status", "detected", "pages", "failed", "duration", "error", "source", "progress_link", "urls_link", "hosts",
     )  # fmt: skip
 
     @admin.display(description="status", ordering="progress__status")
@@ -75,6 +75,12 @@ class CrawlJobAdmin(ReadOnlyAdmin):
     def error(self, job: CrawlJob) -> str:
         reason = job.progress.error
         return f"{reason['code']}: {reason['message']} {reason['hint']}" if reason else "-"
+
+    @admin.display(description="detected")
+    def detected(self, job: CrawlJob) -> str:
+        """What the address was found to be, and which sitemaps and llms.txt were read."""
+        files = [f"{read['url']} ({read['kind']}, {read['urls']} addresses)" for read in job.discovery.get("files", ())]
+        return "; ".join([job.discovery.get("kind", "-"), *files])
 
     @admin.display(description="source")
     def source(self, job: CrawlJob) -> SafeString:

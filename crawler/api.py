@@ -122,6 +122,7 @@ def list_pages(
         page=page,
         per_page=per_page,
         counts=counts,
+        discovery=job.discovery,
     )
 
 

@@ -11,16 +11,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 from crawler.errors import CrawlerError, FetchError
+from crawler.github import GITHUB, GitHub
 from crawler.kinds import (
     GZIP_TYPES,
     HTML_TYPES,
     MARKDOWN_FIRST,
     SITEMAPS,
+    TITLES,
     XML_TYPES,
     Kind,
     detect,
-    raw_address,
-    refuse_unsupported,
     twins,
 )
 from crawler.llms import is_link_collection, parse_llms, split_llms_full
@@ -43,8 +43,6 @@ __all__ = [
     "detect",
     "parse_llms",
     "parse_sitemap",
-    "raw_address",
-    "refuse_unsupported",
     "split_llms_full",
     "twins",
 ]
@@ -145,6 +143,7 @@ async def begin(
     agent: str | None = None,
     belongs: Callable[[str], bool] = _anything,
     limits: Limits | None = None,
+    github: GitHub = GITHUB,
 ) -> Beginning:
     """Find out what the seed is and what its site names. Raises FetchError for a seed that no crawl can read.
 
@@ -153,7 +152,7 @@ async def begin(
     is the scope. Files are asked for one after another, Crawl-delay between them: a server should not meet a burst
     before it has met us, and only one large file is in memory at a time.
     """
-    search = _Search(page, fetch, robots, agent, belongs, limits or Limits())
+    search = _Search(page, fetch, robots, agent, belongs, limits or Limits(), github)
     try:
         async with asyncio.timeout(search.limits.seconds):
             await search.run()
@@ -178,6 +177,7 @@ class _Search:
     agent: str | None
     belongs: Callable[[str], bool]
     limits: Limits
+    github: GitHub
     kind: Kind = Kind.PAGE
     follow: bool = True
     found: dict[str, Found] = field(default_factory=dict)
@@ -195,7 +195,8 @@ class _Search:
 
     async def run(self) -> None:
         self.visited |= {self.page.url, self.seed}
-        self.kind = detect(self.seed, self.page)
+        self.kind = detect(self.seed, self.page, self.github)
+        self.lines.append(f"{self.seed} is {TITLES[self.kind]}")
         if self.kind in (Kind.OTHER, Kind.PDF):
             raise _unsupported(self.page, self.kind)
         if self.kind in SITEMAPS:
@@ -350,7 +351,7 @@ def _unsupported(page: "Page", kind: Kind) -> FetchError:
     return FetchError(
         "unsupported_type",
         f"{page.final_url} is {what}.",
-        hint="A crawl begins at a page, a Markdown or text file, an llms.txt or a sitemap; documents can be uploaded.",
+        hint="A crawl begins at a page, a Markdown or text file, a PDF, an llms.txt or a sitemap.",
         status=page.status,
     )
 

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from crawler.errors import BrowserMissing
 from crawler.fetcher import Fetcher, FetchSettings
+from crawler.github import GitHub
 from crawler.guard import Guard, GuardPolicy
 from progress.loop import submit
 
@@ -30,6 +31,10 @@ def guard() -> Guard:
             extra_ports=frozenset(int(port) for port in settings.CRAWL_PORTS),
         )
     )
+
+
+def github() -> GitHub:
+    return GitHub(*(origin.rstrip("/") for origin in settings.GITHUB_ORIGINS))
 
 
 def fetcher() -> Fetcher:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 from crawler.charset import decode
 from crawler.errors import BrowserMissing, CrawlerError, FetchError
@@ -28,7 +28,7 @@ from crawler.urls import canonical_url
 
 if TYPE_CHECKING:
     from crawler.browser import Browser, BrowserSettings, Rendered
-    from crawler.transport import Reply, Request
+    from crawler.transport import FileRoom, Reply, Request
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ class Page:
 
     `body` holds the bytes only when they were asked for with `keep_body`; `text` is empty when `not_modified`. `text`
     of a `rendered` page is what its scripts made of it. `note` says why a page that needs a browser was not rendered.
+    A body that was sent to a `file` has no `text`; whoever reads the file closes it.
     """
 
     url: str
@@ -82,6 +83,7 @@ class Page:
     body: bytes = b""
     rendered: bool = False
     note: str = ""
+    file: IO[bytes] | None = None
 
 
 class Strategy(Protocol):
@@ -137,6 +139,7 @@ class Fetcher:
         max_bytes: int | None = None,
         keep_body: bool = False,
         render: str = "http",
+        files: "FileRoom | None" = None,
     ) -> Page:
         """Get one page. Raises FetchError, ForbiddenAddress, InvalidUrl or BrowserMissing and nothing else.
 
@@ -154,6 +157,7 @@ class Fetcher:
             accept=accept,
             max_bytes=max_bytes or self.settings.max_bytes,
             max_redirects=self.settings.max_redirects,
+            files=files,
         )
         started = time.monotonic()
         text, reply = await self._crawl(canonical, request)
@@ -252,11 +256,12 @@ def _page(url: str, text: str, reply: "Reply", *, milliseconds: int, body: bytes
         content_type=reply.content_type,
         headers=reply.headers,
         text=text,
-        size=len(reply.body),
+        size=reply.size,
         milliseconds=milliseconds,
         redirects=reply.redirects,
         not_modified=reply.status == 304,
         body=body,
+        file=reply.file,
     )
 
 
@@ -280,7 +285,7 @@ def _rendered_page(url: str, rendered: "Rendered", *, milliseconds: int) -> Page
 def _check_content(url: str, reply: "Reply") -> None:
     if not reply.body.strip():
         raise FetchError("empty_page", f"{url} is empty.", status=reply.status)
-    if reply.body.startswith(_PDF):
+    if reply.body.startswith(_PDF) and reply.file is None:
         raise FetchError("unsupported_type", f"{url} is a PDF document, whatever its type says.", status=reply.status)
 
 
@@ -315,7 +320,7 @@ def _http_strategy(settings: FetchSettings, guard: Guard) -> Strategy:
         async def _handle_http(self, url: str, config: Any) -> Response:
             reply = await transport.exchange(self._session, guard, settings, url, config)
             return Response(
-                html=decode(reply.body, reply.charset),
+                html="" if reply.file else decode(reply.body, reply.charset),
                 response_headers=reply.headers,
                 status_code=reply.status,
                 redirected_url=reply.url,

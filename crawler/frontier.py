@@ -218,10 +218,10 @@ RESULT_FIELDS = (
 )
 
 
-def save_results(urls: Sequence[CrawlUrl]) -> None:
+def save_results(urls: Sequence[CrawlUrl], further: Sequence[str] = ()) -> None:
     """One upsert for the batch: Django's bulk_update writes a CASE per field and row, and costs ten times as much."""
     for url in urls:
         url.lease_owner, url.lease_until = "", None
     CrawlUrl.objects.bulk_create(
-        urls, update_conflicts=True, update_fields=RESULT_FIELDS, unique_fields=["job", "url_hash"]
+        urls, update_conflicts=True, update_fields=[*RESULT_FIELDS, *further], unique_fields=["job", "url_hash"]
     )

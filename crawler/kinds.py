@@ -4,9 +4,9 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from crawler.errors import FetchError
+from crawler.github import GITHUB, GitHub
 from crawler.sitemap import sitemap_root
-from crawler.urls import host_and_port, origin_of, path_and_query
+from crawler.urls import origin_of, path_and_query
 
 if TYPE_CHECKING:
     from crawler.fetcher import Page
@@ -20,7 +20,6 @@ MARKDOWN_FIRST = {"Accept": "text/markdown, text/html;q=0.9, application/xhtml+x
 
 _SITEMAP_NAME = re.compile(r"[^/]*sitemap[^/]*\.(?:xml|txt)(?:\.gz)?$|[^/]*sitemap[^/]*\.gz$", re.IGNORECASE)
 _LLMS_NAME = re.compile(r"llms(-[\w-]+)?\.(?:txt|md)$", re.IGNORECASE)
-_GITHUB_PATH = re.compile(r"/([^/]+)/([^/]+)/(blob|raw|tree)/([^/]+)/?(.*)$")
 _SPACE = b"\xef\xbb\xbf \t\r\n"
 
 
@@ -37,12 +36,25 @@ class Kind(StrEnum):
     OTHER = "other"  # XML that is no sitemap, an archive
 
 
+# For a sentence that begins with the address.
+TITLES = {
+    Kind.PAGE: "a web page",
+    Kind.TEXT: "a text file",
+    Kind.SITEMAP: "a sitemap",
+    Kind.SITEMAP_INDEX: "an index of sitemaps",
+    Kind.LLMS_TXT: "an llms.txt, a list of pages",
+    Kind.LLMS_FULL_TXT: "an llms-full.txt, a whole site as one text",
+    Kind.GITHUB_BLOB: "a file on GitHub",
+    Kind.GITHUB_TREE: "a folder of a GitHub repository",
+    Kind.PDF: "a PDF document",
+    Kind.OTHER: "a file of another kind",
+}
 SITEMAPS = frozenset({Kind.SITEMAP, Kind.SITEMAP_INDEX})
 
 
-def detect(url: str, page: "Page | None" = None) -> Kind:
+def detect(url: str, page: "Page | None" = None, github: GitHub = GITHUB) -> Kind:
     """By the address alone, or by what came from it, which is the truth: a missing file often answers with a page."""
-    named = _kind_named(url)
+    named = kind_named(url, github)
     if page is None or page.not_modified:
         return named
     body = page.body or page.text[:4_096].encode()
@@ -57,14 +69,15 @@ def detect(url: str, page: "Page | None" = None) -> Kind:
         return Kind.PAGE
     if page.content_type in XML_TYPES | GZIP_TYPES or body.startswith(b"\x1f\x8b"):
         return Kind.OTHER
-    return named if named in (Kind.LLMS_TXT, Kind.LLMS_FULL_TXT) else Kind.TEXT
+    return named if named in (Kind.LLMS_TXT, Kind.LLMS_FULL_TXT, Kind.GITHUB_BLOB) else Kind.TEXT
 
 
-def _kind_named(url: str) -> Kind:
+def kind_named(url: str, github: GitHub = GITHUB) -> Kind:
+    """By the address alone."""
     path, _ = path_and_query(url)
     name = path.rpartition("/")[2]
-    if host_and_port(url)[0] in ("github.com", "www.github.com") and (match := _GITHUB_PATH.match(path)):
-        return Kind.GITHUB_TREE if match[3] == "tree" or not match[5] else Kind.GITHUB_BLOB
+    if place := github.place(url):
+        return Kind.GITHUB_TREE if place.is_folder else Kind.GITHUB_BLOB
     if _SITEMAP_NAME.match(name):
         return Kind.SITEMAP_INDEX if "index" in name.lower() else Kind.SITEMAP
     if llms := _LLMS_NAME.match(name):
@@ -83,37 +96,10 @@ def _is_url_list(body: bytes) -> bool:
     return body.startswith(b"\x1f\x8b") or body[:1_024].lstrip(_SPACE).lower().startswith((b"http:", b"https:"))
 
 
-def raw_address(url: str) -> str:
-    """Where GitHub serves what a URL of its pages shows: a file as it is, a folder as the archive of its repository.
-
-    Any other URL is its own.
-    """
-    path, _ = path_and_query(url)
-    match = _GITHUB_PATH.match(path) if _kind_named(url) in (Kind.GITHUB_BLOB, Kind.GITHUB_TREE) else None
-    if match is None:
-        return url
-    owner, repository, _, ref, rest = match.groups()
-    if _kind_named(url) is Kind.GITHUB_TREE:
-        return f"https://codeload.github.com/{owner}/{repository}/tar.gz/{ref}"
-    return f"https://raw.githubusercontent.com/{owner}/{repository}/{ref}/{rest}"
-
-
-def refuse_unsupported(url: str) -> None:
-    """Raises FetchError for what no crawl can read, before anything is asked for."""
-    if _kind_named(url) is Kind.GITHUB_TREE:
-        raise FetchError(
-            "unsupported_type",
-            f"{url} is a folder of a GitHub repository, which cannot be crawled as a whole yet.",
-            hint="Give the address of one of its files (…/blob/…), of the project's documentation site, or download "
-            f"the archive ({raw_address(url)}) and upload its files.",
-            field="url",
-        )
-
-
 def twins(url: str) -> tuple[str, ...]:
     """Where the Markdown of this page would be by the conventions of llms.txt, likeliest first."""
     path, _ = path_and_query(url)
-    if _kind_named(url) is not Kind.PAGE:
+    if kind_named(url) is not Kind.PAGE:
         return ()
     origin = origin_of(url)
     if path.endswith("/"):

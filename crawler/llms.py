@@ -21,7 +21,7 @@ _LINKS = re.compile(
     r"|(https?://[^\s()<>\[\]\"'`]+)",  # a bare address
 )
 _FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
-_H1 = re.compile(r"#[ \t]+(\S.{0,999})")
+_HEADINGS = {level: re.compile(rf"#{{{level}}}[ \t]+(\S.{{0,999}})") for level in (1, 2)}
 _INLINE_MARKUP = re.compile(r"[*_`]|\[([^\]]{0,300})\]\([^)]{0,2000}\)")
 
 
@@ -60,25 +60,28 @@ def is_link_collection(text: str, base: str) -> bool:
 
 
 def split_llms_full(text: str, base: str) -> tuple[Section, ...]:
-    """One section per heading of the first level. A file with fewer than two is one section at its own address."""
-    parts = list(_parts(visible(text)))
-    if sum(bool(title) for title, _ in parts) < 2:
-        title = next((title for title, _ in parts if title), "")
+    """One section per heading of the first level, or of the second where there is only one of the first.
+
+    A file with fewer than two is one section at its own address. What stands before the first heading is `#top`.
+    """
+    parts = next((found for level in (1, 2) if len(found := list(_parts(visible(text), level))) > 2), [])
+    if not parts:
+        title = next((title for title, _ in _parts(visible(text), 1) if title), "")
         return (Section(title, base, visible(text)),) if text.strip() else ()
     taken: dict[str, int] = {}
     return tuple(
-        Section(title, f"{base}#{_slug(title, taken)}" if title else base, "\n".join(lines).strip() + "\n")
+        Section(title, f"{base}#{_slug(title, taken) if title else 'top'}", "\n".join(lines).strip() + "\n")
         for title, lines in parts
         if any(line.strip() for line in lines)
     )
 
 
-def _parts(text: str) -> Iterator[tuple[str, list[str]]]:
-    """The lines under each first-level heading, the heading's own among them; first those before any."""
+def _parts(text: str, level: int) -> Iterator[tuple[str, list[str]]]:
+    """The lines under each heading of this level, the heading's own among them; first those before any."""
     title, lines, count, fence = "", list[str](), 0, ""
     for line in text.split("\n"):
         fence = _fence_after(line, fence)
-        heading = None if fence else _H1.match(line)
+        heading = None if fence else _HEADINGS[level].match(line)
         if heading and count < MAX_SECTIONS:
             yield title, lines
             title, lines, count = _plain_title(heading[1].rstrip("# \t")), [], count + 1

@@ -96,6 +96,10 @@ class CrawlUrl(models.Model):
     # Why it was skipped, or what became of it: new, changed, unchanged, alias, redirected.
     reason = models.CharField(max_length=64, blank=True)
 
+    # Of a part of a file (a section, a stretch of a PDF, a file of an archive): the hash of that file's URL. It was
+    # read with it and is never fetched alone. Null for a page of its own.
+    container = models.CharField(max_length=32, null=True)  # noqa: DJ001
+
     lease_owner = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True)
     epoch = models.PositiveIntegerField(default=0)
@@ -125,6 +129,7 @@ class CrawlUrl(models.Model):
         indexes = (
             models.Index(fields=["job", "state", "depth", "id"], name="url_claim"),
             models.Index(fields=["lease_until"], name="url_lease", condition=Q(state="leased")),
+            models.Index(fields=["container"], name="url_container", condition=Q(container__isnull=False)),
             models.Index(fields=["job", "family"], name="url_family", condition=Q(family__isnull=False)),
         )
 

@@ -7,6 +7,7 @@ through crawler.transport alone, which is loaded with the first preview.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,15 +19,18 @@ from django.conf import settings
 from crawler import frontier
 from crawler.actions import DNS_SECONDS, CrawlRequest
 from crawler.charset import decode
-from crawler.discovery import SEED_TYPES, Beginning, Limits, begin, raw_address, refuse_unsupported
-from crawler.engine import guard, refuse_without_browser
+from crawler.discovery import SEED_TYPES, Beginning, Limits, begin
+from crawler.engine import github, guard, refuse_without_browser
 from crawler.errors import FetchError, ForbiddenAddress, InvalidUrl
 from crawler.fetcher import Fetcher, FetchSettings, Page
 from crawler.guard import Guard, GuardPolicy
+from crawler.kinds import TITLES
+from crawler.reading import Got, get
 from crawler.robots import RobotsRules
 from crawler.scope import Scope, query_family
 from crawler.shell import needs_browser
 from crawler.urls import canonical_url, origin_of, path_and_query
+from knowledge.readers import Limits as ReadingLimits
 from progress.loop import submit
 
 if TYPE_CHECKING:
@@ -71,12 +75,11 @@ class Preview:
 
 def preview(request: CrawlRequest) -> Preview:
     """Raises what actions.start would raise, and FetchError when the seed itself cannot be had."""
-    given = canonical_url(request.url)
-    refuse_unsupported(given)
+    seed = canonical_url(request.url)
     refuse_without_browser(request.render)
-    seed = raw_address(given)
-    guard().check_url(seed)
-    guard().resolve(seed, DNS_SECONDS)
+    address = github().address(seed)
+    guard().check_url(address)
+    guard().resolve(address, DNS_SECONDS)
     answer = submit(_preview(request, seed))
     try:
         return answer.result(PREVIEW_SECONDS + READING_SECONDS)
@@ -98,9 +101,12 @@ async def _preview(request: CrawlRequest, seed: str) -> Preview:
     meter = MeteredGuard(guard().policy, MAX_REQUESTS)
     async with LightFetcher(limits, meter) as fetcher:
         async with asyncio.timeout(PREVIEW_SECONDS):
-            robots, page = await _seed(request, seed, fetcher)
-        if page is None:
+            robots, got = await _seed(request, seed, fetcher)
+        if got is None:
             return _forbidden(request, seed, robots)
+        if got.documents:
+            return _of_file(request, seed, got, robots)
+        page = got.page
         left = Limits(
             seconds=max(0.1, PREVIEW_SECONDS - (time.monotonic() - started)),
             requests=meter.left,
@@ -110,20 +116,25 @@ async def _preview(request: CrawlRequest, seed: str) -> Preview:
         )
         # No scope: what it leaves out is shown, with the reason.
         agent = settings.USER_AGENT if request.respect_robots else None
-        beginning = await begin(page, fetcher.fetch, robots, agent=agent, limits=left)
+        beginning = await begin(page, fetcher.fetch, robots, agent=agent, limits=left, github=github())
     return await asyncio.to_thread(_judged, request, page, robots, beginning)
 
 
-async def _seed(request: CrawlRequest, seed: str, fetcher: Fetcher) -> tuple[RobotsRules, Page | None]:
+async def _seed(request: CrawlRequest, seed: str, fetcher: Fetcher) -> tuple[RobotsRules, Got | None]:
     """The seed's page with the rules of the origin where it ends, or None when they forbid it."""
-    robots = await _rules(seed, fetcher)
+    address = github().address(seed)
+    # An archive is one file that a person asked for, as they would with git clone.
+    is_archive = origin_of(address) == github().archives
+    robots = RobotsRules.from_response(404, b"") if is_archive else await _rules(address, fetcher)
     # A site that does not answer at all: the seed's own failure says why better than its robots.txt.
-    if not (_allowed(request, robots, seed) or robots.unreachable):
+    if not (_allowed(request, robots, address) or robots.unreachable):
         return robots, None
-    page = await fetcher.fetch(seed, accept=SEED_TYPES, keep_body=True)
-    if origin_of(page.final_url) != origin_of(seed):
-        robots = await _rules(page.final_url, fetcher)
-    return robots, page if _allowed(request, robots, page.final_url) else None
+    limits = ReadingLimits(seconds=SEED_SECONDS, cpu_total=round(SEED_SECONDS), output=MAX_FILE_BYTES)
+    got = await get(fetcher, seed, github(), accept=SEED_TYPES, keep_body=True, max_bytes=MAX_FILE_BYTES, limits=limits)
+    end = github().address(got.page.final_url)
+    if origin_of(end) != origin_of(address):
+        robots = await _rules(end, fetcher)
+    return robots, got if _allowed(request, robots, end) else None
 
 
 async def _rules(url: str, fetcher: Fetcher) -> RobotsRules:
@@ -189,7 +200,33 @@ class TransportStrategy:
         assert self._session is not None
         assert config is not None
         reply = await transport.exchange(self._session, self._guard, self._settings, url, config)
-        return Answered(decode(reply.body, reply.charset), reply)
+        return Answered("" if reply.file else decode(reply.body, reply.charset), reply)
+
+
+def _of_file(request: CrawlRequest, seed: str, got: Got, robots: RobotsRules) -> Preview:
+    """A PDF document, or a folder of a GitHub repository: what is in it, and what the globs leave out."""
+    place = github().place(seed)
+    scope = request.scope_of(github().file_page(place, "") if place else seed)
+    verdicts = dict.fromkeys((one.incoming.url for one in got.documents), "ok")
+    if place is not None:
+        verdicts = {url: dataclasses.replace(scope, mode="host").verdict(url, 1).reason for url in verdicts}
+    verdicts |= got.left or {}
+    titles = {one.incoming.url: one.incoming.title for one in got.documents}
+    pages = [
+        PreviewPage(url, titles.get(url, ""), 0, "crawl" if reason == "ok" else "skip", reason)
+        for url, reason in verdicts.items()
+    ]
+    counts = Counter(page.verdict for page in pages) + Counter(page.reason for page in pages if page.reason != "ok")
+    return Preview(
+        kind=got.kind.value,
+        seed=got.page.final_url,
+        scope=scope,
+        pages=tuple(pages[:MAX_SHOWN]),
+        counts={"crawl": 0, "skip": 0, **counts},
+        robots=robots,
+        notes=(f"{seed} is {TITLES[got.kind]} with {len(got.documents)} documents.",),
+        truncated="shown" if len(pages) > MAX_SHOWN else "",
+    )
 
 
 # ---- The verdicts -------------------------------------------------------------------------

@@ -15,9 +15,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from crawler import frontier, hosts
+from crawler.engine import github
 from crawler.errors import CrawlerError, FetchError
 from crawler.frontier import Candidate
 from crawler.models import CrawlJob, CrawlUrl
+from crawler.parts import SPLIT, Split, end_split, parts_of
 from crawler.scope import Scope
 from crawler.urls import origin_of
 from knowledge.actions import name_item
@@ -36,6 +38,8 @@ RETRY_SECONDS = (2.0, 8.0)
 NOT_MODIFIED = 304
 GONE = (404, 410)
 LEFT_REASONS = ("noindex", "redirected_out")
+# What a refresh asks for again although it stored nothing under its own address.
+ASKED_AGAIN = (*LEFT_REASONS, SPLIT)
 TELLING_REASONS = frozenset({"robots", "excluded", "not_included", "query_variants", "repeating_path"})
 
 
@@ -82,7 +86,7 @@ class Failed:
     error: CrawlerError
 
 
-Outcome = Fetched | Unchanged | Skipped | Failed
+Outcome = Fetched | Unchanged | Skipped | Split | Failed
 
 
 def record(job: CrawlJob, scope: Scope, outcomes: Sequence[Outcome], known: set[str]) -> Progress:
@@ -140,6 +144,8 @@ class Batch:
         for other in outcomes:
             if isinstance(other, Skipped):
                 self._skip(other)
+            elif isinstance(other, Split):
+                self._split(other)
             elif isinstance(other, Failed):
                 self._fail(other)
         frontier.save_results([outcome.url for outcome in outcomes])
@@ -184,6 +190,14 @@ class Batch:
         self.add["total_pages"] -= 1
         self.lines.append(outcome.line)
 
+    def _split(self, outcome: Split) -> None:
+        gone = end_split(self.job, outcome)
+        self.add["skipped_pages"] += 1
+        self.add["total_pages"] -= 1
+        self.lines.append(outcome.line + (f"; {gone} that are no longer in it were removed" if gone else ""))
+        if outcome.url.depth == 0:
+            name_item(self.job.item_id, outcome.title)
+
     def _fail(self, outcome: Failed) -> None:
         url, error = outcome.url, outcome.error
         asked = hosts.asked_seconds(error)
@@ -207,14 +221,14 @@ class Batch:
 
     def _hold(self, url: CrawlUrl, error: CrawlerError, seconds: float) -> None:
         """The host asks to be left alone for a while: all of its pages wait."""
-        origin, status = origin_of(url.url), getattr(error, "status", None) or hosts.TOO_MANY
+        origin, status = origin_of(github().address(url.url)), getattr(error, "status", None) or hosts.TOO_MANY
         url.next_at, news = hosts.hold(self.job, origin, seconds, status)
         if news:
             line = f"{origin} asks us to slow down (HTTP status {status}): its pages wait {seconds:.0f} s."
             self.lines.append(line)
             logger.info("%s: %s", self.job.progress_id, line)
 
-    def _add_links(self, read: Iterable[Fetched | Unchanged | Skipped]) -> None:
+    def _add_links(self, read: Iterable[Fetched | Unchanged | Skipped | Split]) -> None:
         candidates = (link for outcome in read for link in outcome.links)
         room = self.job.max_pages - (self.row.total_pages + self.add["total_pages"])
         added = frontier.add(self.job, candidates, room=max(0, room), known=self.known)
@@ -263,10 +277,13 @@ def remove_vanished(job: CrawlJob) -> int:
     failed = Q(state=CrawlUrl.State.FAILED, http_status__in=GONE)
     moved = Q(state=CrawlUrl.State.DONE, reason="redirected")
     left = Q(state=CrawlUrl.State.SKIPPED, reason__in=LEFT_REASONS)
-    gone = CrawlUrl.objects.filter(failed | moved | left, job=job)
+    gone = set(CrawlUrl.objects.filter(failed | moved | left, job=job).values_list("url_hash", flat=True))
+    gone |= parts_of(job, list(gone))
     old = Document.objects.filter(item=job.item_id, generation__lt=job.generation - 1)
-    hashes = list(old.filter(url_hash__in=gone.values("url_hash")).values_list("url_hash", flat=True))
-    return remove_documents(job.item_id, hashes)
+    # Asked for the other way round: there are far fewer old documents than URLs that a list in SQL may hold.
+    return remove_documents(
+        job.item_id, [digest for digest in old.values_list("url_hash", flat=True) if digest in gone]
+    )
 
 
 def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from crawler.engine import fetcher
+from crawler.engine import fetcher, github
 from crawler.errors import FetchError, ForbiddenAddress, InvalidUrl
 from crawler.models import CrawlJob
 from crawler.robots import RobotsRules
@@ -18,11 +18,15 @@ ROBOTS_SECONDS = 30
 class JobRules:
     def __init__(self, job: CrawlJob) -> None:
         self._job = job
+        self._github = github()
         self._read: dict[str, RobotsRules] = {}
 
     def of(self, url: str) -> RobotsRules:
-        """The rules of the URL's origin."""
-        origin = origin_of(url)
+        """The rules of the origin that serves this URL. An archive of GitHub is one file that a person asked for, as
+        they would with git clone: no robots.txt is asked for it."""
+        origin = origin_of(self._github.address(url))
+        if origin == self._github.archives:
+            return RobotsRules.from_response(404, b"")
         if origin in self._read:
             return self._read[origin]
         if origin not in self._job.robots:
@@ -43,11 +47,11 @@ class JobRules:
         return self._read.get(origin)
 
     def forbids(self, url: str) -> bool:
-        return self._job.respect_robots and not self.of(url).allows(url, settings.USER_AGENT)
+        return self._job.respect_robots and not self.of(url).allows(self._github.address(url), settings.USER_AGENT)
 
     def surely_forbids(self, url: str) -> bool:
         """By rules already read; a further origin's are read when its first page is claimed."""
-        return origin_of(url) in self._read and self.forbids(url)
+        return origin_of(self._github.address(url)) in self._read and self.forbids(url)
 
     def are_unreachable(self, url: str) -> bool:
         """No page may be fetched then (RFC 9309), unless the crawl does not ask for them."""

@@ -102,6 +102,7 @@ class CrawlUrlPage(Schema):
     page: int
     per_page: int
     counts: dict[str, int]
+    discovery: dict[str, Any]
 
 
 class HostHold(Schema):

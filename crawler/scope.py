@@ -17,15 +17,15 @@ MAX_SEGMENT_REPEATS = 3
 # Never documentation pages; asking for them would only cost the site and us.
 _SKIPPED = """
     7z aac apk ar atom avi avif bin bmp bz2 css csv deb dmg doc docx eot epub exe flac flv gif gz ico iso jar jpeg
-    jpg js json m4a m4v map mid mjs mkv mobi mov mp3 mp4 mpeg mpg msi odp ods odt ogg ogv opus otf pdf pkg png ppt
+    jpg js json m4a m4v map mid mjs mkv mobi mov mp3 mp4 mpeg mpg msi odp ods odt ogg ogv opus otf pkg png ppt
     pptx ps rar rpm rss rtf svg swf tar tgz tif tiff ttf wasm wav webm webmanifest webp whl wmv woff woff2 xls xlsx
     xml xz zip zst
 """
 SKIPPED_EXTENSIONS = frozenset(_SKIPPED.split())
 # Placeholders of a template that was never filled in, as they look in a canonical URL.
 _TEMPLATE_JUNK = re.compile(r"\{\{|%7B%7B|\$\{|\$%7B|<%|%3C%25|\[object%20object\]", re.IGNORECASE)
-# Sphinx links the source of every page; it is the same text a second time.
-_SOURCE_COPY = re.compile(r"/_sources/.*\.(?:rst|md|ipynb)\.txt$|/_sources/[^?]*\.txt$")
+# The same text a second time: Sphinx links the source of every page, llms.txt the whole site as one file.
+_SOURCE_COPY = re.compile(r"/_sources/[^?]*\.txt$|/llms-full[\w-]*\.txt$")
 _SAME_PORTS = {80: 443}
 
 

@@ -22,20 +22,23 @@ from django.utils import timezone
 
 from crawler import frontier
 from crawler.discovery import SEED_TYPES, Beginning, Limits, begin
-from crawler.engine import fetcher
+from crawler.engine import fetcher, github
 from crawler.errors import CrawlerError, FetchError
 from crawler.extract import extract, extract_text
 from crawler.fetcher import PAGE_TYPES, Page
 from crawler.frontier import Candidate
+from crawler.kinds import TITLES, Kind
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.owners import owner_name
+from crawler.parts import Split, record_parts
+from crawler.reading import Got, documents_title, get, incoming, sections, with_validators
 from crawler.record import TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged, record
 from crawler.rules import JobRules, robots_unreachable
 from crawler.scope import Scope
 from crawler.turns import Turns
 from crawler.urls import origin_of, url_hash
 from knowledge.actions import knowledge_changed
-from knowledge.ingest import IncomingDocument, Validators, prepare_document, validators
+from knowledge.ingest import Validators, prepare_document, validators
 from progress import tracker
 from progress.errors import ProgressEnded, UnknownProgress
 from progress.failpoints import failpoint
@@ -72,8 +75,9 @@ class Slice:
     def __init__(self, job: CrawlJob) -> None:
         self.job = job
         self.scope = Scope.from_json(job.scope)
+        self.github = github()
         self.owner = owner_name()
-        self.flying: dict[int, tuple[CrawlUrl, Future[Page]]] = {}
+        self.flying: dict[int, tuple[CrawlUrl, Future[Got]]] = {}
         self.landed: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.known: set[str] = set()
         self.rules = JobRules(job)
@@ -175,8 +179,10 @@ class Slice:
         etag, last_modified = known or (None, None)
         seed = url.depth == 0
         accept = SEED_TYPES if seed else PAGE_TYPES
-        page = fetcher().fetch(
+        page = get(
+            fetcher(),
             url.url,
+            self.github,
             etag=etag,
             last_modified=last_modified,
             accept=accept,
@@ -218,12 +224,15 @@ class Slice:
         except CancelledError:
             return Failed(url, FetchError("cancelled", f"Fetching {url.url} was stopped.", retryable=True))
 
-    def _read(self, url: CrawlUrl, future: Future[Page]) -> Outcome:
+    def _read(self, url: CrawlUrl, future: Future[Got]) -> Outcome:
         with unreadable(url.url):
-            page = future.result()
+            got = future.result()
+        page = got.page
         if self.rules.are_unreachable(url.url):
             raise robots_unreachable(url.url)
         begun: Beginning | None = None
+        if got.documents:
+            return self._file(url, got)
         if url.depth == 0:
             self._move_seed(page.final_url)
             begun = self._discover(url, page)
@@ -239,29 +248,22 @@ class Slice:
 
     def _extract(self, url: CrawlUrl, page: Page, begun: Beginning | None) -> Outcome:
         """What the page says. No database here: whatever goes wrong is the page's own fault."""
+        if parts := sections(page):
+            line = f"{page.final_url} is {TITLES[Kind.LLMS_FULL_TXT]}: read as {len(parts)} sections"
+            documents = [prepare_document(part) for part in parts]
+            more = self._candidates(url, begun.addresses if begun else ())
+            return Split(url, page.status, page.milliseconds, page.size, parts[0].title, line, documents, more)
         read = extract if page.content_type in HTML_TYPES else None
         found = read(page.text, page.final_url) if read else extract_text(page.text, page.final_url, page.content_type)
         if found.noindex and self.job.respect_robots:
             return Skipped(url, "noindex", f"Skipped: {url.url} asks not to be indexed")
         if not found.markdown.strip():
             return Failed(url, FetchError("empty_page", f"{url.url} has no text.", hint=page.note or NO_TEXT_HINT))
-        document = prepare_document(
-            IncomingDocument(
-                url=page.final_url,
-                url_hash=url_hash(page.final_url),
-                title=found.title or page.final_url,
-                markdown=found.markdown,
-                headings=tuple((heading.level, heading.text, heading.anchor) for heading in found.headings),
-                content_type=page.content_type,
-                http_status=page.status,
-                etag=page.headers.get("etag", ""),
-                last_modified=page.headers.get("last-modified", ""),
-                description=found.description,
-                language=found.language,
-                fetched_at=timezone.now(),
-            )
-        )
-        links = () if found.nofollow and self.job.respect_robots else found.links
+        headings = ((heading.level, heading.text, heading.anchor) for heading in found.headings)
+        about = {"description": found.description, "language": found.language}
+        read_page = incoming(page, page.final_url, found.title, found.markdown, headings, page.content_type, **about)
+        document = prepare_document(with_validators(read_page, page))
+        links: tuple[str, ...] = () if found.nofollow and self.job.respect_robots else found.links
         if begun is not None:
             links = (*(links if begun.follow else ()), *begun.addresses)
         return Fetched(
@@ -276,6 +278,33 @@ class Slice:
             note=page.note,
         )
 
+    def _file(self, url: CrawlUrl, got: Got) -> Outcome:
+        """A PDF document, or a folder of a GitHub repository."""
+        page = got.page
+        if url.depth == 0:
+            self._advance(Status.ANALYZING, Status.DISCOVERING, f"{url.url} is {TITLES[got.kind]}")
+            self.job.discovery = {"kind": got.kind.value, "seed": page.final_url, "found": len(got.documents)}
+            self.job.save(update_fields=["discovery"])
+        elif page.final_url != url.url and not self.scope.verdict(page.final_url, url.depth).allowed:
+            return Skipped(url, "redirected_out", f"Skipped: {url.url} leads out of scope to {page.final_url}")
+        if got.kind is not Kind.GITHUB_TREE and len(got.documents) == 1:
+            (document,) = got.documents
+            return Fetched(url, page.final_url, page.status, page.milliseconds, page.size, document, ())
+        place = self.github.place(url.url)
+        documents, title = list(got.documents), documents_title(got, place)
+        links = [Candidate(address, url.depth, reason) for address, reason in (got.left or {}).items()]
+        if place is not None:
+            scope = dataclasses.replace(self.scope, seed=self.github.file_page(place, ""), mode="host", max_depth=10)
+            verdicts = [scope.verdict(document.incoming.url, 1) for document in documents]
+            links += [
+                Candidate(document.incoming.url, url.depth, verdict.reason)
+                for document, verdict in zip(documents, verdicts, strict=True)
+                if not verdict.allowed
+            ]
+            documents = [one for one, verdict in zip(documents, verdicts, strict=True) if verdict.allowed]
+        line = f"{url.url} is {TITLES[got.kind]}: read as {len(documents)} documents"
+        return Split(url, page.status, page.milliseconds, page.size, title, line, documents, links)
+
     def _discover(self, url: CrawlUrl, page: Page) -> Beginning:
         """What the seed is and what its site names: the log tells it, the frontier gets it with the seed's links."""
         rules = self.rules.of(page.final_url)
@@ -283,7 +312,8 @@ class Slice:
         agent = settings.USER_AGENT if self.job.respect_robots else None
         fetch = partial(self.turns.polite, fetcher().fetch)
         limits = Limits(urls=min(50_000, 2 * self.job.max_pages))
-        future = submit(begin(page, fetch, rules, agent=agent, belongs=self._is_telling, limits=limits))
+        belongs, hub = self._is_telling, self.github
+        future = submit(begin(page, fetch, rules, agent=agent, belongs=belongs, limits=limits, github=hub))
         try:
             while not wait([future], LOOK_SECONDS).done:
                 frontier.renew(self.owner, [url.id])
@@ -335,6 +365,9 @@ class Slice:
     # ---- the database ----
 
     def _record(self, outcomes: list[Outcome]) -> None:
+        for split in [outcome for outcome in outcomes if isinstance(outcome, Split)]:
+            if not record_parts(self.job, split):
+                outcomes.remove(split)
         row = record(self.job, self.scope, outcomes, self.known)
         self._tell_lists(row)
         if row.ended:

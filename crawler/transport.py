@@ -5,13 +5,14 @@ Imports aiohttp, which takes a quarter of a second: only the fetcher imports thi
 
 import asyncio
 import ssl
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp.abc import ResolveResult
@@ -20,17 +21,27 @@ from yarl import URL
 
 from crawler.errors import FetchError, InvalidUrl
 from crawler.guard import Guard
-from crawler.urls import canonical_url, host_and_port, origin_of
+from crawler.urls import canonical_url, host_and_port, origin_of, path_and_query
 
 if TYPE_CHECKING:
     from crawler.fetcher import FetchSettings
 
 CHUNK_BYTES = 64 * 1024
+HEAD_BYTES = 4_096
 MAX_RETRY_AFTER_SECONDS = 3_600.0
 CODINGS = "gzip, deflate, br"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 RETRYABLE_STATUS = frozenset({408, 421, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524})
 CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+@dataclass(frozen=True, slots=True)
+class FileRoom:
+    """Media types whose bodies go to a file without a name in `folder` instead of memory, up to `max_bytes`."""
+
+    types: tuple[str, ...]
+    max_bytes: int
+    folder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +54,15 @@ class Request:
     max_bytes: int
     max_redirects: int
     cut: bool = False
+    files: FileRoom | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The last answer of the exchange; `url` is the address it came from, with its tracking parameters."""
+    """The last answer of the exchange; `url` is the address it came from, with its tracking parameters.
+
+    Of a body that went to a `file`, which stands at its start, `body` holds the first bytes. The caller closes it.
+    """
 
     url: str
     status: int
@@ -56,6 +71,8 @@ class Reply:
     charset: str | None
     body: bytes
     redirects: int
+    file: IO[bytes] | None = None
+    size: int = 0
 
 
 class GuardedResolver(ThreadedResolver):
@@ -173,44 +190,79 @@ _MOVED = "Open the address in a browser and crawl the page where it ends."
 async def _read(
     response: aiohttp.ClientResponse, visited: list[str], request: Request, settings: "FetchSettings"
 ) -> Reply:
-    headers = _lower_headers(response)
+    url, headers = visited[-1], _lower_headers(response)
     media_type, charset = media_type_of(headers.get("content-type", ""))
-    if response.status != 304:
-        check_status(visited[-1], response.status, headers)
-        _check_type(visited[-1], media_type, request.accept)
-        _check_coding(visited[-1], headers.get("content-encoding", ""))
-    body = b"" if response.status == 304 else await _read_body(response, visited[-1], request, settings)
-    return Reply(visited[-1], response.status, headers, media_type, charset, body, len(visited) - 1)
+    reply = Reply(url, response.status, headers, media_type, charset, b"", len(visited) - 1)
+    if response.status == 304:
+        return reply
+    check_status(url, response.status, headers)
+    room = request.files if _goes_to_file(url, media_type, request.files) else None
+    if room is None:
+        _check_type(url, media_type, request.accept)
+    _check_coding(url, headers.get("content-encoding", ""))
+    limit = room.max_bytes if room else request.max_bytes
+    cut = request.cut and not room
+    _check_announced_size(url, response, limit, cut=cut)
+    chunks = _chunks(response, url, limit, settings, cut=cut)
+    if room is None:
+        body = bytearray()
+        async for chunk in chunks:
+            body += chunk
+        return replace(reply, body=bytes(body), size=len(body))
+    return await _saved(reply, chunks, room)
 
 
-async def _read_body(response: aiohttp.ClientResponse, url: str, request: Request, settings: "FetchSettings") -> bytes:
+def _goes_to_file(url: str, media_type: str, room: FileRoom | None) -> bool:
+    if room is None:
+        return False
+    unnamed = media_type in ("application/octet-stream", "binary/octet-stream", "")
+    return media_type in room.types or (unnamed and path_and_query(url)[0].lower().endswith(".pdf"))
+
+
+async def _saved(reply: Reply, chunks: AsyncIterator[bytes], room: FileRoom) -> Reply:
+    file = tempfile.TemporaryFile(dir=room.folder)  # noqa: SIM115  (the reply carries it)
+    try:
+        head = b""
+        async for chunk in chunks:
+            head = head or chunk
+            file.write(chunk)
+        size = file.tell()
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return replace(reply, body=head[:HEAD_BYTES], file=file, size=size)
+
+
+async def _chunks(
+    response: aiohttp.ClientResponse, url: str, limit: int, settings: "FetchSettings", *, cut: bool
+) -> AsyncIterator[bytes]:
     """The decoded body, as far as the limit. Chunks stay small even for a compression bomb."""
-    _check_announced_size(url, response, request)
-    body = bytearray()
-    started = time.monotonic()
+    size, started = 0, time.monotonic()
     async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-        body += chunk
-        if len(body) > request.max_bytes:
-            if not request.cut:
-                raise _too_large(url, request.max_bytes)
-            return bytes(body[: request.max_bytes])
+        size += len(chunk)
+        if size > limit:
+            if not cut:
+                raise _too_large(url, limit)
+            yield chunk[: len(chunk) - (size - limit)]
+            return
+        yield chunk
         elapsed = time.monotonic() - started
-        if elapsed > settings.slow_grace and len(body) < settings.min_bytes_per_second * elapsed:
+        if elapsed > settings.slow_grace and size < settings.min_bytes_per_second * elapsed:
             raise FetchError(
                 "too_slow",
-                f"{url} sends {len(body) / elapsed:.0f} bytes per second; that is too slow to wait for.",
+                f"{url} sends {size / elapsed:.0f} bytes per second; that is too slow to wait for.",
                 hint="Try again later.",
                 retryable=True,
                 status=response.status,
             )
-    return bytes(body)
 
 
-def _check_announced_size(url: str, response: aiohttp.ClientResponse, request: Request) -> None:
+def _check_announced_size(url: str, response: aiohttp.ClientResponse, limit: int, *, cut: bool) -> None:
     announced = response.content_length
     compressed = "Content-Encoding" in response.headers
-    if announced is not None and announced > request.max_bytes and not compressed and not request.cut:
-        raise _too_large(url, request.max_bytes)
+    if announced is not None and announced > limit and not compressed and not cut:
+        raise _too_large(url, limit)
 
 
 def _too_large(url: str, limit: int) -> FetchError:

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crawler import frontier, hosts
+from crawler.engine import github
 from crawler.fetcher import Page
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.politeness import Pace, host_budget, pace_of
@@ -46,7 +47,7 @@ class Turns:
     @property
     def seed_is_free(self) -> bool:
         """Whether nothing but the worker limits how fast the seed's host is asked."""
-        return self.pace(origin_of(self._job.url)).is_free
+        return self.pace(origin_of(github().address(self._job.url))).is_free
 
     def pace(self, origin: str) -> Pace:
         return pace_of(origin, self._rules.of(f"{origin}/") if self._job.respect_robots else None)
@@ -61,7 +62,7 @@ class Turns:
             return []
         groups: defaultdict[str, list[CrawlUrl]] = defaultdict(list)
         for url in self._waiting:
-            groups[origin_of(url.url)].append(url)
+            groups[origin_of(github().address(url.url))].append(url)
         held = hosts.held_until(groups)
         self._waiting, self.ask_at = [], 0.0
         may_go: list[CrawlUrl] = []

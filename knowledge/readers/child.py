@@ -11,7 +11,7 @@ import json
 import resource
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import IO, Any, Protocol
@@ -36,11 +36,14 @@ class PageReader(Protocol):
 class Reading:
     """One file with all that is in it."""
 
-    def __init__(self, pages: PageReader, limits: Limits, *, under: str = "", strip: int = 0) -> None:
+    def __init__(
+        self, pages: PageReader, limits: Limits, *, under: str = "", strip: int = 0, extensions: Sequence[str] = ()
+    ) -> None:
         self.pages = pages
         self.limits = limits
         self.under = under
         self.strip = strip
+        self.extensions = frozenset(extensions) or _TELLING
 
     def read(self, file: IO[bytes], name: str) -> Iterator[Said]:
         try:
@@ -74,7 +77,7 @@ class Reading:
         return (
             path.startswith(self.under)
             and not _is_hidden(path)
-            and (extension_of(name) in _TELLING or name == "readme")
+            and (extension_of(name) in self.extensions or name == "readme")
             and not (name in _BUILD_FILES or name.startswith(("requirements", "constraints")))
         )
 
@@ -146,7 +149,7 @@ def main() -> None:
     spec = json.loads(sys.argv[1])
     limits, name = Limits(**spec["limits"]), spec["name"]
     restrict(limits)
-    reading = Reading(import_module(spec["pages"]), limits, under=spec["under"], strip=spec["strip"])
+    reading = Reading(import_module(spec["pages"]), limits, **spec["selection"])
     try:
         for said in reading.read(sys.stdin.buffer, name):
             sys.stdout.buffer.write(encode(said))

@@ -25,10 +25,12 @@ _SPLIT = "Split it, and try the pieces."
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which files of an archive: those `under` a folder, `strip` leading folders taken off their names first."""
+    """Which files of an archive: those `under` a folder, `strip` leading folders taken off their names first, with
+    one of these extensions; none named means all that are read."""
 
     under: str = ""
     strip: int = 0
+    extensions: tuple[str, ...] = ()
 
 
 def _unwatched() -> None:
@@ -99,7 +101,7 @@ def _lines(program: subprocess.Popen[bytes], deadline: float, room: int, look: C
 def _child(
     file: IO[bytes], name: str, pages: str, limits: Limits, selection: Selection
 ) -> Iterator[subprocess.Popen[bytes]]:
-    spec = {"name": name, "pages": pages, "limits": asdict(limits), **asdict(selection)}
+    spec = {"name": name, "pages": pages, "limits": asdict(limits), "selection": asdict(selection)}
     program = subprocess.Popen(
         [sys.executable, "-m", "knowledge.readers.child", json.dumps(spec)],
         stdin=file,

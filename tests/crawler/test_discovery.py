@@ -17,13 +17,12 @@ from crawler.discovery import (
     detect,
     parse_llms,
     parse_sitemap,
-    raw_address,
-    refuse_unsupported,
     split_llms_full,
     twins,
 )
 from crawler.errors import FetchError
 from crawler.fetcher import Fetcher, FetchSettings, Page
+from crawler.github import GITHUB
 from crawler.guard import Guard, GuardPolicy
 from crawler.llms import is_link_collection
 from crawler.robots import RobotsRules
@@ -79,7 +78,8 @@ def urls_of(body: str | bytes, base: str | None = BASE) -> list[str]:
         ("https://example.com/index.rst", Kind.TEXT),
         ("https://example.com/notes.txt", Kind.TEXT),
         ("https://example.com/manual.PDF", Kind.PDF),
-        ("https://github.com/o/r", Kind.PAGE),
+        ("https://github.com/o/r", Kind.GITHUB_TREE),
+        ("https://github.com/o", Kind.PAGE),
         ("https://github.com/o/r/blob/main/docs/a.md", Kind.GITHUB_BLOB),
         ("https://github.com/o/r/tree/main/docs", Kind.GITHUB_TREE),
         ("https://github.com/o/r/tree/v1.0", Kind.GITHUB_TREE),
@@ -112,21 +112,26 @@ def test_what_came_is_the_truth(url: str, body: str | bytes, content_type: str, 
     assert detect(url, page(body, content_type, url)) is kind
 
 
-def test_a_file_on_github_is_read_where_it_lies() -> None:
-    blob = "https://github.com/o/r/blob/main/docs/a%20b.md?plain=1"
-    assert raw_address(blob) == "https://raw.githubusercontent.com/o/r/main/docs/a%20b.md"
-    assert raw_address("https://github.com/o/r/raw/v1/x.rst") == "https://raw.githubusercontent.com/o/r/v1/x.rst"
-    assert raw_address("https://github.com/o/r") == "https://github.com/o/r"
-
-
-def test_a_folder_on_github_is_refused_with_what_to_do() -> None:
-    tree = "https://github.com/o/r/tree/main/docs"
-    assert raw_address(tree) == "https://codeload.github.com/o/r/tar.gz/main"
-    with pytest.raises(FetchError) as refused:
-        refuse_unsupported(tree)
-    assert (refused.value.code, refused.value.field, refused.value.retryable) == ("unsupported_type", "url", False)
-    assert "codeload.github.com" in refused.value.hint
-    refuse_unsupported("https://github.com/o/r/blob/main/a.md")
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        (
+            "https://github.com/o/r/blob/main/docs/a%20b.md?plain=1",
+            "https://raw.githubusercontent.com/o/r/main/docs/a%20b.md",
+        ),
+        ("https://github.com/o/r/raw/v1/x.rst", "https://raw.githubusercontent.com/o/r/v1/x.rst"),
+        ("https://github.com/o/r/tree/main/docs", "https://codeload.github.com/o/r/tar.gz/main"),
+        ("https://github.com/o/r", "https://codeload.github.com/o/r/tar.gz/HEAD"),
+        ("https://github.com/o/r.git", "https://codeload.github.com/o/r/tar.gz/HEAD"),
+        ("https://www.github.com/o/r/", "https://codeload.github.com/o/r/tar.gz/HEAD"),
+        ("https://github.com/topics/python", "https://github.com/topics/python"),
+        ("https://github.com/o/r/issues", "https://github.com/o/r/issues"),
+        ("https://github.com/o", "https://github.com/o"),
+        ("https://github.com.evil.example/o/r", "https://github.com.evil.example/o/r"),
+    ],
+)
+def test_what_github_shows_is_read_where_it_lies(url: str, address: str) -> None:
+    assert GITHUB.address(url) == address
 
 
 @pytest.mark.parametrize(
@@ -310,7 +315,7 @@ def test_a_full_text_is_split_at_its_headings() -> None:
     text = "preamble\n\n# One `x`\n\ntext\n\n```sh\n# no heading\n```\n## Part\n# [Two](/t) #\nmore\n# One x\nagain\n"
     sections = split_llms_full(text, "https://e.com/llms-full.txt")
     assert [(section.title, section.url.partition(".txt")[2]) for section in sections] == [
-        ("", ""),
+        ("", "#top"),
         ("One x", "#one-x"),
         ("Two", "#two"),
         ("One x", "#one-x-1"),
@@ -318,6 +323,17 @@ def test_a_full_text_is_split_at_its_headings() -> None:
     assert sections[1].markdown.startswith("# One `x`\n")
     assert "# no heading" in sections[1].markdown
     assert "".join(section.markdown for section in sections).replace("\n", "") == text.replace("\n", "")
+
+
+def test_a_full_text_with_one_title_is_split_below_it() -> None:
+    text = "# Product\n\nAbout.\n\n## Install\n\npip\n\n### Linux\n\napt\n\n## Use\n\nrun\n"
+    sections = split_llms_full(text, BASE)
+    assert [(section.title, section.url.removeprefix(BASE)) for section in sections] == [
+        ("", "#top"),
+        ("Install", "#install"),
+        ("Use", "#use"),
+    ]
+    assert sections[1].markdown == "## Install\n\npip\n\n### Linux\n\napt\n"
 
 
 def test_a_text_without_sections_is_one() -> None:
@@ -366,7 +382,8 @@ async def test_a_site_that_names_nothing_is_crawled_by_its_links_without_a_word(
     with LocalSite({"/docs/": "<h1>Docs</h1>"}) as site:
         beginning = await begun(site)
         assert site.paths == ["/docs/llms.txt", "/llms.txt", "/sitemap.xml", "/docs/sitemap.xml"]
-    assert (beginning.seeds, beginning.lines, beginning.notes) == ((), (), ())
+    assert (beginning.seeds, beginning.notes) == ((), ())
+    assert beginning.lines == (f"{site.url}/docs/ is a web page",)
 
 
 async def test_a_site_that_answers_everything_with_a_page_names_nothing() -> None:
@@ -395,7 +412,7 @@ async def test_robots_names_the_sitemaps_and_nothing_is_guessed() -> None:
         assert "/sitemap.xml" not in site.paths
         assert [found.url for found in beginning.seeds] == [f"{site.url}/docs/two.html", f"{site.url}/docs/three.html"]
     assert any("404" in note for note in beginning.notes)
-    assert beginning.lines[0].endswith("/two.xml names 2 pages, 1 out of scope")
+    assert beginning.lines[1].endswith("/two.xml names 2 pages, 1 out of scope")
 
 
 async def test_robots_rules_hold_for_what_is_guessed() -> None:

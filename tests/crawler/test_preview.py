@@ -149,7 +149,6 @@ def test_the_scope_follows_a_redirect_of_the_seed(client: Client, site: LocalSit
         ("http://127.0.0.1:9/", 422, "connect_failed"),
         ("{site}/missing.html", 422, "http_status"),
         ("{site}/feed.xml", 422, "unsupported_type"),
-        ("https://github.com/o/r/tree/main/docs", 422, "unsupported_type"),
     ],
 )
 def test_a_seed_that_cannot_be_had_is_refused_by_name(
