@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from shutil import disk_usage
 from typing import Any, Literal, NamedTuple
 
@@ -22,12 +23,17 @@ from archon.mcp import PATH
 from archon.models import Canary
 from archon.tasks import WORKER
 from crawler.chromium import find_chromium
+from knowledge.chat import llm
+from knowledge.chat.errors import AnswerFailed
+from knowledge.chat.prompt import PromptMessage
 from knowledge.embedding import EmbeddingError, embedder
+from progress.loop import submit
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 START = "Start Archon: make up"
 ROUND_TRIP_SECONDS = 5.0
 BROWSER_SECONDS = 20.0
+MODEL_SECONDS = 60.0
 LEAST_FREE, LITTLE_FREE = 500 * 2**20, 2 * 2**30
 
 
@@ -125,6 +131,26 @@ def embedding() -> Finding:
     return Finding("ok", f"{current.space}, {len(vector)} dimensions")
 
 
+def language_model() -> Finding:
+    if not llm.label():
+        return Finding("skipped", "none is configured: answers are put together from passages", "See ARCHON_LLM_MODEL")
+
+    async def first_token() -> None:
+        question = [PromptMessage(role="user", content="Say ok.")]
+        async with asyncio.timeout(MODEL_SECONDS), aclosing(llm.stream(question)) as told:
+            async for piece in told:
+                if isinstance(piece, str):
+                    return
+
+    try:
+        submit(first_token()).result()
+    except AnswerFailed as error:
+        return Finding("failed", error.message, error.hint)
+    except TimeoutError:
+        return Finding("failed", f"no token within {MODEL_SECONDS:.0f} s", "Look at ARCHON_LLM_BASE_URL")
+    return Finding("ok", f"{llm.label()} answers")
+
+
 def mcp() -> Finding:
     url = running_url()
     if url is None:
@@ -163,6 +189,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "worker": worker,
     "browser": browser,
     "embedder": embedding,
+    "language model": language_model,
     "mcp": mcp,
     "disk": disk,
 }
