@@ -7,10 +7,11 @@ MANAGE := $(VENV)/python manage.py
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help up down crawl test check e2e pictures bench bench-realtime e2e-mcp bench-mcp chaos-realtime torture-payloads model requirements install install-dev types
+# Every target is a command, none a file.
+.PHONY: $(shell sed -n 's/^\([a-z][a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
 
 install:
 	@.ci/venv requirements.txt
@@ -66,6 +67,9 @@ torture-payloads: install-dev ## 100,000 odd values through the publisher, judge
 
 model: install-dev ## make the bundled embedding model again from its published weights
 	@$(VENV)/uv pip install -q --python $(VENV)/python --group model && $(VENV)/python -m knowledge.embedding.model.build
+
+cluster: install-dev ## PostgreSQL, Redis, two web processes behind nginx, three workers; ARGS=--check kills each
+	@$(VENV)/python -m tests.cluster $(ARGS)
 
 requirements: install-dev ## compile requirements*.txt from pyproject.toml
 	@PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python .ci/requirements.py compile
