@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?=
 JOBS ?= 2
+N ?= 100
 VENV := .venv/bin
 MANAGE := $(VENV)/python manage.py
 export PYTHON
@@ -58,6 +59,9 @@ e2e-mcp: install-dev ## Node's MCP inspector and the protocol's conformance suit
 
 bench-mcp: install-dev ## searches of assistants over MCP, one and fifty at once, beside REST; calls on the log socket
 	@$(VENV)/python -m tests.benchmarks.mcp $(ARGS)
+
+chaos: install-dev ## kill every part at random moments of crawls, on both databases: make chaos N=1000 ARGS="--seed 7"
+	@$(VENV)/python -m tests.chaos.soak --points $(N) $(ARGS)
 
 chaos-realtime: install-dev ## kill servers and Redis under 500 sockets, the replay loop at full length
 	@$(VENV)/python -m pytest -q tests/chaos/test_delivery.py tests/chaos/test_clients.py --long $(ARGS)

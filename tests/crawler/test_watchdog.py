@@ -32,7 +32,7 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def crawling(pages: int = 3) -> CrawlJob:
     job = job_of(pages=pages)
-    tracker.update(job.progress_id, status=Status.CRAWLING)
+    tracker.update(job.progress_id, status=Status.CRAWLING, add={"total_pages": pages})
     return job
 
 
@@ -85,6 +85,7 @@ def test_a_crawl_that_no_wake_up_revives_is_failed_with_the_reason(woken: list[i
     row = Progress.objects.get(pk=job.progress_id)
     assert (row.status, row.error["code"]) == ("failed", "stalled")
     assert "GET /ready" in row.error["hint"]
+    assert (row.total_pages, row.skipped_pages) == (0, 4)
     assert not CrawlUrl.objects.filter(job=job).outstanding().exists()
     assert woken == [job.pk] * 11
 
