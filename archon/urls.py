@@ -50,5 +50,5 @@ urlpatterns = [
     path("api/chat/sessions/<path:session_id>/events", chat_events),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
-    re_path(r"^$|^(?:add|search|assistants|system)$|^(?:crawls|sources)/.*$", dashboard, name="dashboard"),
+    re_path(r"^$|^(?:add|search|chat|assistants|system)$|^(?:chat|crawls|sources)/.*$", dashboard, name="dashboard"),
 ]

@@ -29,7 +29,7 @@ def create_session(request: HttpRequest, body: schemas.SessionIn) -> Status[dict
     return Status(201, _session_body(session, session.messages.count()))
 
 
-@router.get("/chat/sessions", response=schemas.SessionList, summary="List the chats, the newest first")
+@router.get("/chat/sessions", response=schemas.ChatSessionList, summary="List the chats, the newest first")
 def list_sessions(
     request: HttpRequest,
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,

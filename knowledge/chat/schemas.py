@@ -25,7 +25,7 @@ class Session(Schema):
     updated_at: datetime
 
 
-class SessionList(Schema):
+class ChatSessionList(Schema):
     sessions: list[Session]
     total: int
     page: int

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from tests.e2e.served import served
-from tests.stack import Stack
+from tests.stack import Stack, eventually
+
+CHAT = "e2e"
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,7 @@ class Shown:
     progress_id: str
     source_id: str
     page_id: str
+    page_url: str
 
     def addresses(self) -> dict[str, str]:
         return {
@@ -33,6 +37,9 @@ class Shown:
             "source, edit": f"/sources/{self.source_id}/edit",
             "source, a page": f"/sources/{self.source_id}/pages/{self.page_id}",
             "source, unknown": "/sources/nothing",
+            "chat": "/chat",
+            "chat, an answer": f"/chat/{CHAT}",
+            "source, a page by its address": f"/sources/{self.source_id}/page?url={quote(self.page_url, safe='')}",
             "assistants": "/assistants",
             "system": "/system",
             "not found": "/crawls",
@@ -43,5 +50,8 @@ def fill(stack: Stack) -> Shown:
     with served(pages=12) as site:
         progress_id = stack.crawl(site.url, max_depth=5, tags=["example"])
         ended = stack.ended(progress_id)
+    answer = {"message": "How do I open streams?"}
+    assert stack.request("POST", f"/api/chat/sessions/{CHAT}/messages", answer)[0] == 202
+    eventually(lambda: stack.get(f"/api/chat/sessions/{CHAT}")["messages"][-1]["state"] == "complete")
     pages = stack.get(f"/api/pages?source_id={ended['sourceId']}")["pages"]
-    return Shown(progress_id, ended["sourceId"], pages[0]["id"])
+    return Shown(progress_id, ended["sourceId"], pages[0]["id"], pages[0]["url"])

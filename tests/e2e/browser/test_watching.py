@@ -123,3 +123,36 @@ def test_the_list_of_sources_is_live(stack: Stack, browser: Browser) -> None:
         stack.ended(stack.crawl(site.url))
         expect(visited.page.get_by_text(site.url.removeprefix("http://")).first).to_be_visible(timeout=SOON)
         assert visited.complaints == []
+
+
+@pytest.mark.whole
+def test_an_answer_streams_and_its_citation_opens_the_passage(stack: Stack, browser: Browser) -> None:
+    with served(pages=12) as site:
+        stack.ended(stack.crawl(site.url, max_depth=5))
+        word = site.word(5)
+    with visit(browser, f"{stack.url}/chat") as visited:
+        page = visited.page
+        page.get_by_label("Question").fill(f"What does the page about {word} explain?")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(r"/chat/.+"))
+        page.get_by_role("button", name=re.compile(r"^Passage \d")).first.click(timeout=SOON)
+        expect(page.locator("details[open] blockquote")).to_contain_text("chapter")
+        page.reload()
+        expect(page.get_by_role("article", name="Answer")).to_be_visible()
+        page.locator(".citation summary").first.click()
+        page.get_by_role("link", name="Read the page here").first.click()
+        expect(page.locator(".prose")).to_contain_text("chapter")
+        assert visited.complaints == []
+
+
+@pytest.mark.whole
+def test_a_call_of_an_assistant_appears_in_the_log_at_once(stack: Stack, browser: Browser) -> None:
+    with visit(browser, f"{stack.url}/assistants") as visited:
+        expect(visited.page.locator(".connection-state")).to_have_text("Connected")
+        headers = {"Accept": "application/json, text/event-stream"}
+        client = {"name": "e2e-client", "version": "1"}
+        opening = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": opening}
+        assert stack.request("POST", "/mcp", body, headers)[0] == 200
+        expect(visited.page.locator(".mcp-record", has_text="e2e-client").first).to_be_visible(timeout=SOON)
+        assert visited.complaints == []

@@ -1,4 +1,4 @@
-import { Activity, Bot, FileCode2, LibraryBig, Moon, Plus, Search, Settings2, Sun } from 'lucide-react';
+import { Activity, Bot, FileCode2, LibraryBig, MessagesSquare, Moon, Plus, Search, Settings2, Sun } from 'lucide-react';
 import { Suspense, useEffect, useRef } from 'react';
 import { Link, NavLink, Outlet, useLocation } from 'react-router';
 import { useTheme } from '../theme';
@@ -41,6 +41,10 @@ export function Layout() {
             <NavLink to="/search">
               <Search aria-hidden />
               Search
+            </NavLink>
+            <NavLink to="/chat">
+              <MessagesSquare aria-hidden />
+              Chat
             </NavLink>
             <NavLink to="/assistants">
               <Bot aria-hidden />

@@ -14,26 +14,31 @@ const HEADINGS: Record<string, string> = { h1: 'h3', h2: 'h3', h3: 'h4', h4: 'h5
  * HTML of the server as React elements, by an allow list of our own: the server has cleaned it, this is the
  * second fence. No markup is ever set, so nothing of it can run; a parsed document loads nothing.
  */
-export function SafeHtml({ html }: { html: string }) {
+export function SafeHtml({ html, onCite }: { html: string; onCite?: (n: number) => void }) {
   const content = useMemo(() => {
     const { body } = new DOMParser().parseFromString(html, 'text/html');
-    return children(body, 0);
+    return children(body, 0, onCite);
+    // The listener is only called, never shown.
   }, [html]);
   return <div className="prose">{content}</div>;
 }
 
-function children(parent: Node, depth: number): ReactNode[] {
-  return [...parent.childNodes].map((node, index) => shown(node, index, depth));
+type OnCite = ((n: number) => void) | undefined;
+
+function children(parent: Node, depth: number, onCite: OnCite): ReactNode[] {
+  return [...parent.childNodes].map((node, index) => shown(node, index, depth, onCite));
 }
 
-function shown(node: Node, key: number, depth: number): ReactNode {
+function shown(node: Node, key: number, depth: number, onCite: OnCite): ReactNode {
   if (node.nodeType === Node.TEXT_NODE) return node.textContent;
   if (!(node instanceof Element) || depth > MAX_DEPTH) return null;
   const name = node.localName;
   if (DROPPED.has(name)) return null;
-  const inner = children(node, depth + 1);
+  const inner = children(node, depth + 1, onCite);
   if (!TAGS.has(name)) return inner;
   if (name === 'br' || name === 'hr') return createElement(name, { key });
+  const cited = name === 'a' && onCite && /^#cite-(\d+)$/.exec(node.getAttribute('href') ?? '')?.[1];
+  if (cited) return <Cite key={key} n={Number(cited)} onCite={onCite} />;
   if (name === 'a') return <Link key={key} href={node.getAttribute('href') ?? ''} inner={inner} />;
   if (name === 'pre' || name === 'table') {
     return (
@@ -44,6 +49,14 @@ function shown(node: Node, key: number, depth: number): ReactNode {
     );
   }
   return createElement(HEADINGS[name] ?? name, { key }, ...layoutFree(name, inner));
+}
+
+function Cite({ n, onCite }: { n: number; onCite: (n: number) => void }) {
+  return (
+    <button type="button" className="cite" aria-label={`Passage ${n}`} onClick={() => onCite(n)}>
+      {n}
+    </button>
+  );
 }
 
 /** Line breaks between rows and cells are no text. */

@@ -11,7 +11,7 @@ import { SourceTags, SourceTime } from '../components/SourceFacts';
 import { SourceEditor } from '../components/SourceEditor';
 import { Tabs } from '../components/Tabs';
 import { count, plural, shortUrl, webAddress } from '../format';
-import { CHUNKS_PER_PAGE, PAGES_PER_PAGE, fetchChunks, fetchItem, fetchPages, type KnowledgeItem } from '../services/api';
+import { fetchPageByUrl, CHUNKS_PER_PAGE, PAGES_PER_PAGE, fetchChunks, fetchItem, fetchPages, type KnowledgeItem } from '../services/api';
 import { pageNumber, useAddress } from './useAddress';
 import { usePageTitle } from './usePageTitle';
 
@@ -56,6 +56,8 @@ export function SourcePage() {
       </div>
       {pageId ? (
         <PageViewer pageId={pageId} back={base} />
+      ) : view === 'page' ? (
+        <PageAt back={base} />
       ) : (
         <>
           <Tabs
@@ -98,6 +100,14 @@ function Summary({ item }: { item: KnowledgeItem }) {
       <SourceTags item={item} at="/" />
     </>
   );
+}
+
+/** A page that is known by its address only: a citation names no id. */
+function PageAt({ back }: { back: string }) {
+  const url = useAddress()[0].get('url') ?? '';
+  const page = useQuery({ queryKey: ['page-at', url], queryFn: ({ signal }) => fetchPageByUrl(url, signal), staleTime: 60_000 });
+  if (page.isError) return <ErrorNotice error={page.error} onRetry={() => void page.refetch()} />;
+  return page.data ? <PageViewer pageId={page.data.id} back={back} /> : null;
 }
 
 function Pages({ sourceId, base }: { sourceId: string; base: string }) {

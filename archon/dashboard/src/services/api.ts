@@ -212,3 +212,30 @@ export function makeToken(name: string, scopes: Token['scopes']): Promise<Schema
 export function revokeToken(id: number): Promise<unknown> {
   return request('DELETE', `/api/tokens/${id}`);
 }
+
+// Chat
+
+export function fetchChats(signal?: AbortSignal): Promise<Schema['ChatSessionList']> {
+  return request('GET', '/api/chat/sessions?per_page=50', undefined, signal);
+}
+
+export function beginChat(): Promise<Schema['Session']> {
+  return request('POST', '/api/chat/sessions', {});
+}
+
+export function ask(sessionId: string, message: string, sourceId: string): Promise<unknown> {
+  const body = { message, ...(sourceId ? { source_id: sourceId } : {}) };
+  return request('POST', `/api/chat/sessions/${encodeURIComponent(sessionId)}/messages`, body);
+}
+
+export function stopAnswer(sessionId: string): Promise<unknown> {
+  return request('POST', `/api/chat/sessions/${encodeURIComponent(sessionId)}/stop`);
+}
+
+export function deleteChat(sessionId: string): Promise<unknown> {
+  return request('DELETE', `/api/chat/sessions/${encodeURIComponent(sessionId)}`);
+}
+
+export function fetchPageByUrl(url: string, signal?: AbortSignal): Promise<Schema['Page']> {
+  return request('GET', `/api/pages/by-url${query({ url })}`, undefined, signal);
+}

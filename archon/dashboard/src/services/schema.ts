@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: ee14df6c7f1e305473668ee2d63a2e7eefb78e20c3bc8c62250da5152c9bc8b0
+// digest: f6b09e2ad684ccac6f89dd46f8f42127dd61aa6515f5c01b6c1f0bf8a47ddb2f
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -823,6 +823,9 @@ export interface components {
             counts: {
                 [key: string]: number;
             };
+            discovery: {
+                [key: string]: unknown;
+            };
         };
         UrlError: {
             code: string;
@@ -1159,11 +1162,11 @@ export interface components {
             /** @default  */
             title: string;
         };
-        SessionList: {
-            sessions: components["schemas"]["SessionOut"][];
-            active_sessions: number;
-            session_timeout: number;
-            server_uptime_seconds: number;
+        ChatSessionList: {
+            sessions: components["schemas"]["Session"][];
+            total: number;
+            page: number;
+            per_page: number;
         };
         MessageAccepted: {
             /** @default true */
@@ -1333,6 +1336,12 @@ export interface components {
             transport: string;
             protocol_version: string;
             sessions: number;
+        };
+        SessionList: {
+            sessions: components["schemas"]["SessionOut"][];
+            active_sessions: number;
+            session_timeout: number;
+            server_uptime_seconds: number;
         };
         SessionOut: {
             calls: number;
@@ -2090,7 +2099,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SessionList"];
+                    "application/json": components["schemas"]["ChatSessionList"];
                 };
             };
         };
