@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
-from archon.mcp import PATH, STARTED_AT, VERSION, clients, records, uptime_seconds
+from archon.mcp import PATH, STARTED_AT, VERSION, clients, load_sdk, records, uptime_seconds
 from progress.models import LogRecord
 
 router = Router(tags=["mcp"])
@@ -164,7 +164,8 @@ def read_config(request: HttpRequest, client: Annotated[str, Query(max_length=40
 
 @router.get("/mcp/tools", response=ToolList, summary="Tools of the assistants' server")
 def list_tools(request: HttpRequest) -> dict[str, Any]:
-    from archon.mcp.tools import tool_bodies  # brings the SDK
+    load_sdk()
+    from archon.mcp.tools import tool_bodies
 
     tools = tool_bodies()
     return {"tools": tools, "count": len(tools)}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from archon.mcp import load_sdk
 from archon.mcp.sessions import HEADER, SCOPE_KEY, Sessions, caller_of, new_session_id, sessions
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class McpEndpoint:
 
 
 def _new_manager() -> StreamableHTTPSessionManager:
+    load_sdk()
     from archon.mcp.server import mcp_server, transport_security
 
     server = mcp_server()

@@ -7,11 +7,11 @@ import { KnowledgePage } from './pages/KnowledgePage';
 import { NotFoundPage } from './pages/NotFoundPage';
 import { SearchPage } from './pages/SearchPage';
 
-// Loaded when first asked for: who only watches a crawl need not wait for them.
-const SourcePage = lazy(() => import('./pages/SourcePage').then((module) => ({ default: module.SourcePage })));
-const McpPage = lazy(() => import('./pages/McpPage').then((module) => ({ default: module.McpPage })));
-const ChatPage = lazy(() => import('./pages/ChatPage').then((module) => ({ default: module.ChatPage })));
-const SystemPage = lazy(() => import('./pages/SystemPage').then((module) => ({ default: module.SystemPage })));
+const more = () => import('./pages/more');
+const ChatPage = lazy(() => more().then((pages) => ({ default: pages.ChatPage })));
+const McpPage = lazy(() => more().then((pages) => ({ default: pages.McpPage })));
+const SourcePage = lazy(() => more().then((pages) => ({ default: pages.SourcePage })));
+const SystemPage = lazy(() => more().then((pages) => ({ default: pages.SystemPage })));
 
 export function App() {
   return (
