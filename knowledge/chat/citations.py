@@ -24,8 +24,8 @@ _OPENER = re.compile(r"!?\[|!$|<[A-Za-z/]|<$|`")
 _BLOCK_FENCE = re.compile(r"`{3,}")
 _INLINE_CODE = re.compile(r"(`+)(?!`)[^\n]*?(?<!`)\1(?!`)")
 _TEXT = r"((?:[^\[\]\n]|\[[^\[\]\n]*\])*)"
-_LINK = re.compile(rf"!?\[{_TEXT}\]\(\s*<?([^()<>\s]*(?:\([^()\s]*\)[^()<>\s]*)*)>?(?:\s[^)\n]*)?\)")
-_REFERENCE = re.compile(rf"!?\[{_TEXT}\]\[([^\]\n]*)\]|!\[{_TEXT}\]")
+_LINK = re.compile(rf"!?\[{_TEXT}\]\([ \t]*<?([^()<>\s]*(?:\([^()\s]*\)[^()<>\s]*)*)>?(?:[ \t][^)\n]*)?\)")
+_REFERENCE = re.compile(rf"!?\[{_TEXT}\]\[([^\]\n]*)\]|!\[{_TEXT}\](?![\[(])")
 _DEFINITION = re.compile(r"\[[^\]\n]+\]:")
 _MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>")
@@ -98,18 +98,19 @@ class CheckedText:
         )
 
     def _construct(self, final: bool) -> bool:
-        def found(pattern: re.Pattern[str]) -> re.Match[str] | None:
+        def found(pattern: re.Pattern[str], *, closed: bool = False) -> re.Match[str] | None:
+            """`closed`: what comes next cannot change what it is."""
             match = pattern.match(self._held)
-            return match if match and (final or match.end() < len(self._held)) else None
+            return match if match and (closed or final or match.end() < len(self._held)) else None
 
         if match := found(_INLINE_CODE):
             return self._show(match.end())
-        if match := found(_TAG):  # markup of the writer's own
+        if match := found(_TAG, closed=True):  # markup of the writer's own
             return self._replace(match.end(), "")
-        if match := found(_LINK):
+        if match := found(_LINK, closed=True):
             keeps = match[2] in self._links and not match[0].startswith("!")
             return self._show(match.end()) if keeps else self._replace(match.end(), match[1].replace("[", ""))
-        if match := found(_DEFINITION):
+        if match := found(_DEFINITION, closed=True):
             return self._replace(match.end(), "\\" + match[0])
         if (match := found(_MARKER)) and not self._may_become_link(match.end()):
             return self._replace(match.end(), self._cite(match[1]))
@@ -118,13 +119,13 @@ class CheckedText:
         return False
 
     def _may_become_link(self, end: int) -> bool:
-        """`[1](` is on its way to be a link, if its line does not end before."""
-        return self._held.startswith("(", end) and "\n" not in self._held[end:] and ")" not in self._held[end:]
+        """`[1](` is on its way to be a link, until it or its line ends."""
+        return self._held.startswith("(", end) and ")" not in self._held[end:].partition("\n")[0]
 
     def _plain(self) -> bool:
         """An opener that opens nothing. What a renderer could still take for a link is escaped."""
         at = self._held.find("[")
-        if at in (0, 1) and "](" in self._held:
+        if at in (0, 1) and "](" in self._held.partition("\n")[0]:
             return self._replace(at + 1, self._held[:at] + "\\[")
         return self._show(max(1, len(self._held) - len(self._held.lstrip("`"))))
 

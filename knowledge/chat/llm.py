@@ -79,7 +79,7 @@ def _wait(error: _Again, attempt: int) -> float:
 
 async def _tokens(messages: Sequence[PromptMessage]) -> AsyncGenerator[str]:
     """One attempt. Every failure is an AnswerFailed, or an _Again around one."""
-    client = await asyncio.to_thread(_client, os.getpid())
+    client = await asyncio.to_thread(_client, os.getpid(), settings.LLM_BASE_URL, settings.LLM_API_KEY)
     import openai
 
     try:
@@ -111,14 +111,14 @@ async def _tokens(messages: Sequence[PromptMessage]) -> AsyncGenerator[str]:
 
 
 @functools.cache
-def _client(pid: int) -> AsyncOpenAI:
+def _client(pid: int, base_url: str, api_key: str) -> AsyncOpenAI:
     """One for the process's own loop, and its connections with it."""
     import openai
 
     return openai.AsyncOpenAI(
-        base_url=settings.LLM_BASE_URL,
+        base_url=base_url,
         # Ollama and vLLM want none, the package wants one.
-        api_key=settings.LLM_API_KEY or "none",
+        api_key=api_key or "none",
         max_retries=0,
         timeout=openai.Timeout(settings.LLM_FIRST_TOKEN_SECONDS + 5, connect=CONNECT_SECONDS),
         # Not along redirects: the key goes to the endpoint that was configured, and nowhere else.

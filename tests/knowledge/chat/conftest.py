@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-from asgiref.sync import sync_to_async
-from django.db import connections
+from django.conf import settings
 
-from knowledge.chat import events
+from knowledge.chat import events, llm
 from knowledge.chat.models import ChatEvent, ChatMessage
+from knowledge.chat.runner import runner
 from knowledge.models import KnowledgeItem
-from progress.hub import hub
 from tests.knowledge.pages import page, source, store
+from tests.llm import ModelServer, model_server
+from tests.stack import eventually
 from tests.wire import published
 
 RETRIES = """# Retries
@@ -61,12 +62,13 @@ def frames_are_as_published(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not faults
 
 
-@pytest.fixture
-async def sockets(transactional_db: None) -> AsyncIterator[None]:
-    """What sockets opened in this process ends with the test."""
+@pytest.fixture(autouse=True)
+def no_answer_is_left() -> Iterator[None]:
+    """A test that failed in the middle of an answer must not write into the database of the next."""
     yield
-    await hub().close()
-    await sync_to_async(connections.close_all)()
+    for message_id in list(runner()._tasks):
+        runner().cancel(message_id)
+    eventually(lambda: not runner()._tasks, what="every answer has ended")
 
 
 def no_holes(session_id: str) -> None:
@@ -79,3 +81,22 @@ def no_holes(session_id: str) -> None:
         assert [chunk["index"] for chunk in chunks] == list(range(len(chunks)))
         if message.state == "complete":
             assert "".join(chunk["delta"] for chunk in chunks) == message.text
+
+
+@pytest.fixture(scope="session")
+def served_model() -> Iterator[ModelServer]:
+    with model_server() as server:
+        yield server
+
+
+@pytest.fixture
+def model(served_model: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelServer]:
+    """A language model is configured: the stub."""
+    served_model.reset()
+    monkeypatch.setattr(settings, "LLM_MODEL", "stub")
+    monkeypatch.setattr(settings, "LLM_BASE_URL", served_model.url)
+    monkeypatch.setattr(settings, "LLM_API_KEY", "sk-secret")
+    monkeypatch.setattr(llm, "FIRST_WAIT_SECONDS", 0.01)
+    yield served_model
+    served_model.release()
+    eventually(lambda: served_model.open == 0, what="every connection to the model is closed")
