@@ -48,8 +48,10 @@ e2e: install-dev ## the dashboard in Chromium against the whole product, every s
 pictures: install-dev ## take the pictures in docs/images anew, from the running dashboard
 	@.ci/browser && $(VENV)/python -m tests.e2e.browser.pictures $(ARGS)
 
-bench: install-dev ## crawl the Python documentation with Archon and with crawl4ai, side by side
-	@$(VENV)/python -m tests.benchmarks.crawl $(ARGS)
+bench-crawl: install-dev ## four documentation sites with Archon, crawl4ai and Scrapy, side by side: ARGS="python git"
+	@$(VENV)/uv pip install -q --python $(VENV)/python --group bench && $(VENV)/python -m tests.benchmarks.crawl $(ARGS)
+
+bench: bench-crawl ## the same
 
 bench-realtime: install-dev ## realtime delivery beside the seed's manager, stock Channels and a raw broadcast
 	@$(VENV)/uv pip install -q --python $(VENV)/python --group bench && $(VENV)/python -m tests.benchmarks.realtime $(ARGS)
