@@ -65,6 +65,12 @@ bench-mcp: install-dev ## searches of assistants over MCP, one and fifty at once
 chaos: install-dev ## kill every part at random moments of crawls, on both databases: make chaos N=1000 ARGS="--seed 7"
 	@$(VENV)/python -m tests.chaos.soak --points $(N) $(ARGS)
 
+chaos-sqlite: install-dev ## SQLite under eight writers and fifty requests a second: ARGS="--seconds 300"
+	@$(VENV)/python -m tests.chaos.busy $(ARGS)
+
+bench-cancel: install-dev ## from the click to the end of a crawl, a hundred times; nothing is stored after the answer
+	@$(VENV)/python -m tests.benchmarks.cancel $(ARGS)
+
 chaos-realtime: install-dev ## kill servers and Redis under 500 sockets, the replay loop at full length
 	@$(VENV)/python -m pytest -q tests/chaos/test_delivery.py tests/chaos/test_clients.py --long $(ARGS)
 

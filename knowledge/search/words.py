@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -132,22 +132,20 @@ class _Column(dict[str, str]):
     """Word -> its text in one column, remembered. A crawl indexes the same words over and over, and a lookup in a
     dict from C is what keeps this off the profile; it forgets all when it is full."""
 
-    def __init__(self, text_of: Callable[[Forms], str]) -> None:
-        super().__init__()
-        self._text_of = text_of
-
     def __missing__(self, word: str) -> str:
         if len(self) >= CACHED_WORDS:
             self.clear()
-        text = self[word] = self._text_of(forms_of(word))
-        return text
+        # A word that is new to one column is looked up in the other next: its forms are found once for both.
+        forms = forms_of(word)
+        _whole[word], _parts[word] = " ".join(forms.whole), " ".join(forms.pieces)
+        return self[word]
 
     def joined(self, words: Iterable[str]) -> str:
         return " ".join(filter(None, map(self.__getitem__, words)))
 
 
-_whole = _Column(lambda forms: " ".join(forms.whole))
-_parts = _Column(lambda forms: " ".join(forms.pieces))
+_whole = _Column()
+_parts = _Column()
 
 
 def _pieces(word: str) -> Iterator[str]:
