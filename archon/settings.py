@@ -434,9 +434,38 @@ CRAWL_SLICES_PER_JOB = env.integer(
 EMBEDDER = env.choice(
     "ARCHON_EMBEDDER",
     "local",
-    "Where vectors come from. local: the bundled model, on this machine. off: keyword search only.",
-    ("local", "off"),
+    "Where vectors come from. local: the bundled model, on this machine. remote: ARCHON_EMBEDDER_URL. "
+    "off: keyword search only.",
+    ("local", "remote", "off"),
 )
+EMBEDDER_URL = env.text(
+    "ARCHON_EMBEDDER_URL",
+    "https://api.openai.com/v1",
+    "OpenAI-compatible endpoint of a remote embedder: OpenAI, Ollama, vLLM.",
+)
+EMBEDDER_MODEL = env.text("ARCHON_EMBEDDER_MODEL", "", "Model of a remote embedder.")
+EMBEDDER_KEY = env.secret("ARCHON_EMBEDDER_KEY", "", "Key of a remote embedder; one of your own may want none.")
+EMBEDDER_BATCH = env.integer(
+    "ARCHON_EMBEDDER_BATCH", 32, "Texts in one request to a remote embedder.", at_least=1, at_most=2048
+)
+EMBEDDER_PER_MINUTE = env.integer(
+    "ARCHON_EMBEDDER_PER_MINUTE",
+    0,
+    "Requests a minute to a remote embedder, of each process; 0 for no limit.",
+    at_least=0,
+    at_most=1_000_000,
+)
+EMBEDDER_SECONDS = env.number(
+    "ARCHON_EMBEDDER_SECONDS", 20, "Longest wait for an answer of a remote embedder.", at_least=0.1, at_most=120
+)
+_embedder_url = urlsplit(EMBEDDER_URL)
+if _embedder_url.scheme not in ("http", "https") or not _embedder_url.hostname or "@" in _embedder_url.netloc:
+    # The value is not shown: it may hold a password.
+    raise ImproperlyConfigured(
+        "ARCHON_EMBEDDER_URL is not valid: expected http(s)://host/v1, with the key in ARCHON_EMBEDDER_KEY."
+    )
+if EMBEDDER == "remote" and not EMBEDDER_MODEL:
+    raise ImproperlyConfigured("ARCHON_EMBEDDER_MODEL is required when ARCHON_EMBEDDER=remote: the model's name.")
 
 
 GITHUB_ORIGINS = env.words(

@@ -66,6 +66,18 @@ def embedder() -> Embedder | None:
         return _embedder
 
 
+def preflight() -> EmbeddingError | None:
+    """Why a remote embedder would give no vectors now, after asking it for one; None when it gives them or none is
+    asked: the bundled one is always there."""
+    if settings.EMBEDDER != "remote" or (found := embedder()) is None:
+        return None
+    try:
+        found.embed(["preflight"])
+    except EmbeddingError as error:
+        return error
+    return None
+
+
 def reset_embedder() -> None:
     """Forget it, so that the next call reads the settings again. For tests, and for a child after a fork."""
     global _embedder
@@ -73,6 +85,10 @@ def reset_embedder() -> None:
 
 
 def _make() -> Embedder | None:
+    if settings.EMBEDDER == "remote":
+        from knowledge.embedding.remote import RemoteEmbedder
+
+        return RemoteEmbedder.of_settings()
     if settings.EMBEDDER == "local":
         from knowledge.embedding.local import LocalEmbedder
 
