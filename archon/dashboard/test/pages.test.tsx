@@ -218,7 +218,7 @@ describe('Crawl', () => {
     visit('/crawls/p1?state=failed');
     const row = await screen.findByRole('row', { name: /e\.x\/a/ });
     expect(row.textContent).toContain('The server answered 503. Retry later.');
-    expect([...row.querySelectorAll('td')].map((cell) => cell.textContent)).toEqual(['Failed', '503', '423 ms', '312 B', '–', '3']);
+    expect([...row.querySelectorAll('[role=cell]')].map((cell) => cell.textContent)).toEqual(['Failed', '503', '423 ms', '312 B', '–', '3']);
     expect(requests.map(({ path }) => path)).toContain('/api/crawls/p1/pages?state=failed&page=1&per_page=200');
     expect(screen.getByRole('link', { name: 'Failed1' }).getAttribute('aria-current')).toBe('true');
   });

@@ -26,6 +26,7 @@ class Shown:
             "knowledge table": "/?view=table",
             "knowledge, nothing found": "/?q=zzzz",
             "add": "/add",
+            "add files": "/add?from=files",
             "crawl": f"/crawls/{self.progress_id}",
             "crawl, failed pages": f"/crawls/{self.progress_id}?state=failed",
             "crawl, unknown": "/crawls/test-id",

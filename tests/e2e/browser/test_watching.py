@@ -156,3 +156,45 @@ def test_a_call_of_an_assistant_appears_in_the_log_at_once(stack: Stack, browser
         assert stack.request("POST", "/mcp", body, headers)[0] == 200
         expect(visited.page.locator(".mcp-record", has_text="e2e-client").first).to_be_visible(timeout=SOON)
         assert visited.complaints == []
+
+
+@pytest.mark.whole
+def test_a_preview_shows_what_would_be_crawled_and_a_click_excludes(stack: Stack, browser: Browser) -> None:
+    with served(pages=8) as site, visit(browser, f"{stack.url}/add") as visited:
+        page = visited.page
+        page.get_by_label("Address").fill(site.url)
+        page.get_by_role("button", name="Preview").click()
+        rows = page.get_by_role("region", name="Preview").get_by_role("listitem")
+        expect(rows.filter(has_text="chapter-0001.html")).to_contain_text("Taken", timeout=SOON)
+        rows.filter(has_text="chapter-0001.html").get_by_role("button").click()
+        expect(page.get_by_label("Exclude", exact=True)).to_have_value("/docs/chapter-0001.html")
+        page.get_by_role("button", name="Preview").click()
+        expect(rows.filter(has_text="chapter-0001.html")).to_contain_text("exclude pattern", timeout=SOON)
+        assert visited.axe() == []
+        assert visited.complaints == []
+
+
+@pytest.mark.whole
+def test_files_are_uploaded_and_read(stack: Stack, browser: Browser) -> None:
+    with visit(browser, f"{stack.url}/add?from=files") as visited:
+        page = visited.page
+        file = {"name": "notes.md", "mimeType": "text/markdown", "buffer": b"# Notes\n\nThe word is quokka4711.\n"}
+        page.get_by_label("Files").set_input_files([file])
+        page.get_by_role("button", name="Upload 1 file").click()
+        expect(page).to_have_url(re.compile(r"/crawls/"))
+        expect(page.get_by_role("list", name="Files")).to_contain_text("notes.md", timeout=SOON)
+        expect(page.locator(".crawl-status")).to_contain_text("Completed", timeout=SOON)
+        page.goto(f"{stack.url}/search?q=quokka4711")
+        expect(page.locator(".result mark").first).to_have_text("quokka4711")
+
+
+@pytest.mark.whole
+def test_a_crawl_is_paused_and_resumed(stack: Stack, browser: Browser) -> None:
+    with served(pages=60, delay=0.1) as site, visit(browser) as visited:
+        page = visited.page
+        add_source(page, stack, site.url)
+        wait_for_pages(page, 5)
+        page.get_by_role("button", name="Pause", exact=True).first.click()
+        expect(page.locator(".crawl-status")).to_contain_text("Paused", timeout=SOON)
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_text("Crawl completed", exact=False).first).to_be_visible(timeout=SOON)

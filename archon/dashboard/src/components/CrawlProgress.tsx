@@ -7,6 +7,7 @@ import { Fact } from './Fact';
 import { LogConsole } from './LogConsole';
 import { Notice } from './Notice';
 import { ProgressBar } from './ProgressBar';
+import { Throughput } from './Throughput';
 import { StatusMark } from './StatusMark';
 import { useCrawlProgress } from './useCrawlProgress';
 
@@ -47,6 +48,7 @@ export function CrawlProgress({ progressId, onComplete, onProgress }: CrawlProgr
           </span>
         </p>
       )}
+      <Throughput progress={progress} />
       <LogConsole lines={logs} />
     </section>
   );

@@ -1,12 +1,14 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query';
+import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import { FileSearch } from 'lucide-react';
+import { useLayoutEffect, useRef, useState } from 'react';
 import { Link } from 'react-router';
 import { bytes, count, milliseconds, shortUrl, webAddress } from '../format';
-import { pageNumber, useAddress } from '../pages/useAddress';
-import { fetchCrawledPages, type CrawledPage } from '../services/api';
+import { useAddress } from '../pages/useAddress';
+import { CRAWLED_PER_PAGE, fetchCrawledPages, type CrawledPage } from '../services/api';
 import { isTerminal, type CrawlProgressData } from '../services/crawlProgressService';
 import { Empty, ErrorNotice } from './Notice';
-import { Pager } from './Pager';
+import { UploadedFiles } from './UploadedFiles';
 
 const POLL_MS = 2_000;
 
@@ -20,7 +22,7 @@ const STATES = [
 ] as const;
 
 /** Why a page was not fetched, in a reader's words; a new reason shows as it is. */
-const REASONS: Record<string, string> = {
+export const REASONS: Record<string, string> = {
   robots: 'robots.txt forbids it',
   too_deep: 'More links away than the depth allows',
   other_host: 'On another host',
@@ -33,35 +35,38 @@ const REASONS: Record<string, string> = {
 
 const STATE_NAMES = new Map<string, string>(STATES);
 
-/** Every address of one crawl: what became of it, and why. */
+/** Every address of one crawl: what became of it, and why. Only the rows in sight are drawn, and only they are asked for. */
 export function CrawledPages({ progressId, progress }: { progressId: string; progress: CrawlProgressData | null }) {
   const [params] = useAddress();
-  const filter = { state: params.get('state') ?? '', page: pageNumber(params) };
+  const state = params.get('state') ?? '';
   const running = progress !== null && !isTerminal(progress.status);
-  const pages = useQuery({
-    queryKey: ['crawl-pages', progressId, filter, progress ? isTerminal(progress.status) : null],
-    queryFn: ({ signal }) => fetchCrawledPages(progressId, filter, signal),
-    placeholderData: keepPreviousData,
-    refetchInterval: running ? POLL_MS : false,
-  });
-  const unknown = pages.error && 'status' in pages.error && pages.error.status === 404;
+  const first = useQuery(portion(progressId, state, 1, progress));
+  const unknown = first.error && 'status' in first.error && first.error.status === 404;
+  const total = first.data?.total ?? 0;
 
   return (
     <section className="crawled" aria-labelledby="crawled-title">
       <div className="section-head">
         <h2 id="crawled-title">Pages</h2>
-        <StateFilter current={filter.state} counts={pages.data?.counts ?? {}} />
+        <StateFilter current={state} counts={first.data?.counts ?? {}} />
       </div>
-      {pages.isError && !unknown && <ErrorNotice error={pages.error} onRetry={() => void pages.refetch()} />}
-      {(unknown || pages.data?.pages.length === 0) && <NoPages state={filter.state} running={running} />}
-      {pages.data && pages.data.pages.length > 0 && (
-        <>
-          <PagesTable pages={pages.data.pages} />
-          <Pager page={pages.data.page} perPage={pages.data.per_page} total={pages.data.total} label="Pages of the list" />
-        </>
-      )}
+      {first.isError && !unknown && <ErrorNotice error={first.error} onRetry={() => void first.refetch()} />}
+      {unknown && <UploadedFiles progressId={progressId} running={running} otherwise={<NoPages state={state} running={running} />} />}
+      {first.data && total === 0 && <NoPages state={state} running={running} />}
+      {total > 0 && <PagesTable key={state} progressId={progressId} state={state} progress={progress} total={total} />}
     </section>
   );
+}
+
+/** A stretch of the list, by its number from 1. It is asked for again while the crawl runs, and once more at its end. */
+function portion(progressId: string, state: string, page: number, progress: CrawlProgressData | null) {
+  const ended = progress ? isTerminal(progress.status) : null;
+  return {
+    queryKey: ['crawl-pages', progressId, { state, page }, ended],
+    queryFn: ({ signal }: { signal: AbortSignal }) => fetchCrawledPages(progressId, { state, page }, signal),
+    placeholderData: keepPreviousData,
+    refetchInterval: ended === false ? POLL_MS : (false as const),
+  };
 }
 
 function StateFilter({ current, counts }: { current: string; counts: Record<string, number> }) {
@@ -96,30 +101,73 @@ function NoPages({ state, running }: { state: string; running: boolean }) {
 }
 
 const COLUMNS = ['Page', 'State', 'HTTP', 'Time', 'Size', 'Chunks', 'Tries'];
+const ROW_PX = 43;
+const ROWS_AHEAD = 8;
 
-function PagesTable({ pages }: { pages: CrawledPage[] }) {
+interface PagesTableProps {
+  progressId: string;
+  state: string;
+  progress: CrawlProgressData | null;
+  total: number;
+}
+
+function PagesTable({ progressId, state, progress, total }: PagesTableProps) {
+  const body = useRef<HTMLDivElement>(null);
+  const [offset, setOffset] = useState(0);
+  useLayoutEffect(() => {
+    if (body.current) setOffset(body.current.getBoundingClientRect().top + window.scrollY);
+  }, [progress?.status]);
+  const rows = useWindowVirtualizer({
+    count: total,
+    estimateSize: () => ROW_PX,
+    overscan: ROWS_AHEAD,
+    scrollMargin: offset,
+  });
+  const shown = rows.getVirtualItems();
+  const numbers = [...new Set(shown.map(({ index }) => Math.floor(index / CRAWLED_PER_PAGE) + 1))];
+  const portions = useQueries({ queries: numbers.map((number) => portion(progressId, state, number, progress)) });
+  const pageAt = (index: number) => {
+    const number = Math.floor(index / CRAWLED_PER_PAGE) + 1;
+    return portions[numbers.indexOf(number)]?.data?.pages[index % CRAWLED_PER_PAGE];
+  };
+
   return (
-    // Roles are spelled out because narrow screens lay the rows out as blocks, which drops the implied ones.
-    <table className="table crawled-table panel" role="table" aria-labelledby="crawled-title">
-      <thead role="rowgroup">
-        <tr role="row">
+    // Roles are spelled out: rows that are placed by hand are no table to a browser.
+    <div className="crawled-table panel" role="table" aria-labelledby="crawled-title" aria-rowcount={total + 1}>
+      <div role="rowgroup" className="crawled-head">
+        <div role="row" className="crawled-row" aria-rowindex={1}>
           {COLUMNS.map((name, index) => (
-            <th key={name} scope="col" role="columnheader" className={index > 1 ? 'num' : undefined}>
+            <span key={name} role="columnheader" className={index > 1 ? 'num' : undefined}>
               {name}
-            </th>
+            </span>
           ))}
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        {pages.map((page) => (
-          <PageRow key={page.url} page={page} />
+        </div>
+      </div>
+      <div role="rowgroup" className="crawled-body" ref={body} style={{ height: rows.getTotalSize() }}>
+        {shown.map(({ index, key, start }) => (
+          <PageRow key={key} index={index} page={pageAt(index)} measure={rows.measureElement} top={start - offset} />
         ))}
-      </tbody>
-    </table>
+      </div>
+    </div>
   );
 }
 
-function PageRow({ page }: { page: CrawledPage }) {
+interface PageRowProps {
+  index: number;
+  page: CrawledPage | undefined;
+  measure: (node: Element | null) => void;
+  top: number;
+}
+
+function PageRow({ index, page, measure, top }: PageRowProps) {
+  return (
+    <div role="row" className="crawled-row" aria-rowindex={index + 2} data-index={index} ref={measure} style={{ transform: `translateY(${top}px)` }}>
+      {page ? <PageCells page={page} /> : <span role="cell" className="muted">…</span>}
+    </div>
+  );
+}
+
+function PageCells({ page }: { page: CrawledPage }) {
   const numbers: [string, string][] = [
     ['HTTP', page.http_status ? String(page.http_status) : '–'],
     ['Time', milliseconds(page.milliseconds)],
@@ -128,8 +176,8 @@ function PageRow({ page }: { page: CrawledPage }) {
     ['Tries', page.attempts ? count(page.attempts) : '–'],
   ];
   return (
-    <tr role="row">
-      <th scope="row" role="rowheader" className="crawled-url">
+    <>
+      <div role="rowheader" className="crawled-url">
         <a className="mono cut" href={webAddress(page.url)} title={page.url} rel="noreferrer" target="_blank">
           {shortUrl(page.url)}
         </a>
@@ -141,15 +189,15 @@ function PageRow({ page }: { page: CrawledPage }) {
         {page.state === 'skipped' && page.reason && (
           <span className="crawled-note muted">{REASONS[page.reason] ?? page.reason.replaceAll('_', ' ')}</span>
         )}
-      </th>
-      <td role="cell">
+      </div>
+      <span role="cell">
         <span className={`state state-${page.state}`}>{STATE_NAMES.get(page.state) ?? page.state}</span>
-      </td>
+      </span>
       {numbers.map(([name, value]) => (
-        <td key={name} role="cell" className="num" data-name={name}>
+        <span key={name} role="cell" className="num" data-name={name}>
           {value}
-        </td>
+        </span>
       ))}
-    </tr>
+    </>
   );
 }

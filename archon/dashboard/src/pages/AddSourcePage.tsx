@@ -3,9 +3,13 @@ import { useMutation } from '@tanstack/react-query';
 import { ChevronRight } from 'lucide-react';
 import { useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
 import { useNavigate, useSearchParams } from 'react-router';
+import { CrawlMap } from '../components/CrawlMap';
 import { ErrorNotice } from '../components/Notice';
+import { FREQUENCIES } from '../components/SourceEditor';
+import { Tabs } from '../components/Tabs';
 import { TagsInput } from '../components/TagsInput';
-import { ApiError, startCrawl, type CrawlRequest } from '../services/api';
+import { UploadForm } from '../components/UploadForm';
+import { ApiError, previewCrawl, startCrawl, type CrawlRequest } from '../services/api';
 import { usePageTitle } from './usePageTitle';
 
 interface Draft {
@@ -15,6 +19,7 @@ interface Draft {
   depth: number;
   maxPages: string;
   scope: string;
+  every: number;
   include: string;
   exclude: string;
 }
@@ -27,6 +32,7 @@ const PLACES: Record<string, keyof Draft> = {
   max_depth: 'depth',
   max_pages: 'maxPages',
   scope: 'scope',
+  update_frequency: 'every',
   include: 'include',
   exclude: 'exclude',
 };
@@ -57,6 +63,7 @@ function draftFrom(params: URLSearchParams): Draft {
     depth: DEPTHS[depth] ? depth : 2,
     maxPages: params.get('max_pages') ?? '',
     scope: SCOPES.find(([scope]) => scope === params.get('scope'))?.[0] ?? 'path',
+    every: Number(params.get('every') ?? 7) || 0,
     include: params.get('include') ?? '',
     exclude: params.get('exclude') ?? '',
   };
@@ -70,6 +77,7 @@ function paramsFrom(draft: Draft): URLSearchParams {
   if (draft.depth !== 2) params.set('depth', String(draft.depth));
   if (draft.maxPages) params.set('max_pages', draft.maxPages);
   if (draft.scope !== 'path') params.set('scope', draft.scope);
+  if (draft.every !== 7) params.set('every', String(draft.every));
   if (draft.include) params.set('include', draft.include);
   if (draft.exclude) params.set('exclude', draft.exclude);
   return params;
@@ -91,6 +99,7 @@ function requestFrom(draft: Draft): CrawlRequest {
     knowledge_type: draft.type,
     tags: draft.tags,
     max_depth: draft.depth,
+    ...(draft.every === 7 ? {} : { update_frequency: draft.every }),
     scope: draft.scope as CrawlRequest['scope'] & string,
     ...(draft.maxPages ? { max_pages: Number(draft.maxPages) } : {}),
     ...(include.length ? { include } : {}),
@@ -100,6 +109,29 @@ function requestFrom(draft: Draft): CrawlRequest {
 
 export function AddSourcePage() {
   usePageTitle('Add source');
+  const [params] = useSearchParams();
+  const files = params.get('from') === 'files';
+  return (
+    <div className="page page-narrow">
+      <div className="page-head">
+        <div>
+          <h1>Add source</h1>
+          <p className="page-sub">{files ? 'Archon reads the files.' : 'Archon crawls the site.'} Pages can be searched as soon as they are stored.</p>
+        </div>
+        <Tabs
+          label="Where the source is"
+          tabs={[
+            { name: 'Website', to: '/add', current: !files },
+            { name: 'Files', to: '/add?from=files', current: files },
+          ]}
+        />
+      </div>
+      {files ? <UploadForm /> : <CrawlForm />}
+    </div>
+  );
+}
+
+function CrawlForm() {
   const [params, setParams] = useSearchParams();
   const [draft, setDraft] = useState(() => draftFrom(params));
   const [narrowed, setNarrowed] = useState(Boolean(draft.scope !== 'path' || draft.include || draft.exclude));
@@ -125,6 +157,12 @@ export function AddSourcePage() {
     });
   }, [error, place]);
 
+  const preview = useMutation({ mutationFn: () => previewCrawl(requestFrom({ ...draft, url: withScheme(draft.url) })) });
+  const exclude = (pattern: string) => {
+    setNarrowed(true);
+    set('exclude', [...lines(draft.exclude), pattern].join('\n'));
+  };
+
   const submit = (event: FormEvent) => {
     event.preventDefault();
     const ready = { ...draft, url: withScheme(draft.url) };
@@ -134,14 +172,7 @@ export function AddSourcePage() {
   const problem = (name: keyof Draft) => (place === name ? (error as ApiError) : null);
 
   return (
-    <div className="page page-narrow">
-      <div className="page-head">
-        <div>
-          <h1>Add source</h1>
-          <p className="page-sub">Archon crawls the site. Pages can be searched as soon as they are stored.</p>
-        </div>
-      </div>
-
+    <>
       <form className="panel form" ref={form} onSubmit={submit} noValidate>
         <Field id="url" label="Address" hint="A site, a page, a sitemap.xml or an llms.txt." problem={problem('url')}>
           {(aria) => (
@@ -213,6 +244,20 @@ export function AddSourcePage() {
           </Field>
         </div>
 
+        <div className="form-pair">
+          <Field id="every" label="Crawl again" hint="Only what changed is fetched." problem={problem('every')}>
+            {(aria) => (
+              <select {...aria} className="select" value={draft.every} onChange={(event) => set('every', Number(event.target.value))}>
+                {FREQUENCIES.map(([days, label]) => (
+                  <option key={days} value={days}>
+                    {label}
+                  </option>
+                ))}
+              </select>
+            )}
+          </Field>
+        </div>
+
         <Collapsible.Root open={narrowed} onOpenChange={setNarrowed}>
           <Collapsible.Trigger className="text-button disclosure">
             <ChevronRight aria-hidden />
@@ -240,9 +285,14 @@ export function AddSourcePage() {
           <button className="button button-primary button-large" disabled={crawl.isPending}>
             {crawl.isPending ? 'Starting…' : 'Start crawl'}
           </button>
+          <button type="button" className="button button-large" disabled={preview.isPending || !draft.url} onClick={() => preview.mutate()}>
+            {preview.isPending ? 'Looking…' : 'Preview'}
+          </button>
         </div>
       </form>
-    </div>
+      {preview.error && <ErrorNotice error={preview.error} />}
+      {preview.data && <CrawlMap preview={preview.data} onExclude={exclude} />}
+    </>
   );
 }
 

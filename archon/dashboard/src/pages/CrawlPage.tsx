@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { ChevronLeft, RotateCcw, Search, Square } from 'lucide-react';
+import { BookOpen, ChevronLeft, Pause, Play, RotateCcw, Search, Square } from 'lucide-react';
 import { useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { ConfirmButton } from '../components/ConfirmButton';
@@ -8,7 +8,7 @@ import { CrawledPages } from '../components/CrawledPages';
 import { ErrorNotice } from '../components/Notice';
 import { SOURCES_QUERY, useSourceTitle } from '../components/useSourceTitle';
 import { dateTime } from '../format';
-import { retryFailed, stopCrawl } from '../services/api';
+import { pauseCrawl, resumeCrawl, retryFailed, stopCrawl } from '../services/api';
 import { isTerminal, type CrawlProgressData } from '../services/crawlProgressService';
 import { usePageTitle } from './usePageTitle';
 
@@ -50,9 +50,13 @@ function Crawl({ progressId }: { progressId: string }) {
   );
 }
 
+/** Statuses in which there is nothing to pause. */
+const NOT_HELD = new Set<string>(['waiting', 'stopping', 'finalizing']);
+
 function CrawlActions({ progressId, progress }: { progressId: string; progress: CrawlProgressData | null }) {
   const navigate = useNavigate();
   const stop = useMutation({ mutationFn: () => stopCrawl(progressId) });
+  const hold = useMutation({ mutationFn: () => (progress?.status === 'paused' ? resumeCrawl : pauseCrawl)(progressId) });
   const retry = useMutation({
     mutationFn: () => retryFailed(progressId),
     onSuccess: (started) => {
@@ -63,10 +67,16 @@ function CrawlActions({ progressId, progress }: { progressId: string; progress: 
 
   const ended = isTerminal(progress.status);
   const stopping = stop.isPending || progress.status === 'stopping';
-  const failure = stop.error ?? retry.error;
+  const failure = stop.error ?? hold.error ?? retry.error;
 
   return (
     <div className="page-actions">
+      {!ended && !NOT_HELD.has(progress.status) && (
+        <button type="button" className="button" disabled={hold.isPending} onClick={() => hold.mutate()}>
+          {progress.status === 'paused' ? <Play aria-hidden /> : <Pause aria-hidden />}
+          {progress.status === 'paused' ? 'Resume' : 'Pause'}
+        </button>
+      )}
       {!ended && progress.status !== 'waiting' && (
         <ConfirmButton question="Click again to cancel" disabled={stopping} onConfirm={() => stop.mutate()}>
           <Square aria-hidden />
@@ -78,6 +88,12 @@ function CrawlActions({ progressId, progress }: { progressId: string; progress: 
           <RotateCcw aria-hidden />
           Retry failed
         </button>
+      )}
+      {progress.sourceId && (progress.processedPages ?? 0) > 0 && (
+        <Link className="button" to={`/sources/${encodeURIComponent(progress.sourceId)}`}>
+          <BookOpen aria-hidden />
+          Pages
+        </Link>
       )}
       {progress.sourceId && (progress.processedPages ?? 0) > 0 && (
         <Link className="button button-primary" to={`/search?source=${encodeURIComponent(progress.sourceId)}`}>

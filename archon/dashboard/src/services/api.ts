@@ -65,6 +65,10 @@ export function uploadDocuments({ files, tags, knowledgeType }: UploadRequest): 
   return request('POST', '/api/documents/upload', form);
 }
 
+export function fetchUploadedFiles(progressId: string, signal?: AbortSignal): Promise<Schema['UploadFiles']> {
+  return request('GET', `/api/documents/uploads/${encodeURIComponent(progressId)}/files?per_page=1000`, undefined, signal);
+}
+
 export function fetchItem(sourceId: string, signal?: AbortSignal): Promise<KnowledgeItem> {
   return request('GET', `/api/knowledge-items/${encodeURIComponent(sourceId)}`, undefined, signal);
 }
