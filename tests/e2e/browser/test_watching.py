@@ -178,8 +178,8 @@ def test_a_preview_shows_what_would_be_crawled_and_a_click_excludes(stack: Stack
 def test_files_are_uploaded_and_read(stack: Stack, browser: Browser) -> None:
     with visit(browser, f"{stack.url}/add?from=files") as visited:
         page = visited.page
-        file = {"name": "notes.md", "mimeType": "text/markdown", "buffer": b"# Notes\n\nThe word is quokka4711.\n"}
-        page.get_by_label("Files").set_input_files([file])
+        text = b"# Notes\n\nThe word is quokka4711.\n"
+        page.get_by_label("Files").set_input_files({"name": "notes.md", "mimeType": "text/markdown", "buffer": text})
         page.get_by_role("button", name="Upload 1 file").click()
         expect(page).to_have_url(re.compile(r"/crawls/"))
         expect(page.get_by_role("list", name="Files")).to_contain_text("notes.md", timeout=SOON)
