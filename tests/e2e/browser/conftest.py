@@ -12,6 +12,7 @@ from tests.e2e.browser import chromium
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole", action="store_true", help="every browser test, at full length: `make e2e`")
+    parser.addoption("--seconds", type=int, default=60, help="how long the crawl page is given 50 updates a second")
 
 
 def pytest_configure(config: pytest.Config) -> None:
