@@ -20,21 +20,29 @@ STATEMENT_CHARS = 600
 # Nothing that is held back to see what becomes of it is longer.
 HELD_CHARS = 2_000
 
-_OPENER = re.compile(r"!?\[|!$|<[A-Za-z/]|<$|`")
-_BLOCK_FENCE = re.compile(r"`{3,}")
+_OPENER = re.compile(r"\\|!?\[|!$|<|`|~{3}|~{1,2}$")
+_FENCE = re.compile(r"(`{3,})[^`\n]*\n|(~{3,})[^\n]*\n")
+_TICKS = re.compile(r"`+")
 _INLINE_CODE = re.compile(r"(`+)(?!`)[^\n]*?(?<!`)\1(?!`)")
 _TEXT = r"((?:[^\[\]\n]|\[[^\[\]\n]*\])*)"
 _LINK = re.compile(rf"!?\[{_TEXT}\]\([ \t]*<?([^()<>\s]*(?:\([^()\s]*\)[^()<>\s]*)*)>?(?:[ \t][^)\n]*)?\)")
 _REFERENCE = re.compile(rf"!?\[{_TEXT}\]\[([^\]\n]*)\]|!\[{_TEXT}\](?![\[(])")
-_DEFINITION = re.compile(r"\[[^\]\n]+\]:")
 _MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>")
+_HARMLESS_LESS = re.compile(r"<[\s\d=]")
+_LINKING = re.compile(r"\](?=[(:])")
+_MARKUP = re.compile(r"[\[\]<>`\\]")
 _MARKERS_BEFORE = re.compile(r"(?:\[\d+\]|[\s*_).:])+$")
 _SENTENCE_END = re.compile(r"[.!?:;](?:\[\d+\])*\s|\n")
 
 
 class CheckedText:
-    """Fed with pieces, returns what of them may be shown. `text` is the sum, `cited` the numbers that stand in it."""
+    """Fed with pieces, returns what of them may be shown. `text` is the sum, `cited` the numbers that stand in it.
+
+    Whatever is shown outside of code holds no `](` and no `]:` but of links to the passages' pages, no `<`
+    before a letter, and no backtick that opens nothing: so a renderer finds no link, image, tag or code where
+    this reading found none. The same text comes out however it was cut into pieces.
+    """
 
     def __init__(self, passages: Sequence[SearchHit]) -> None:
         self.text = ""
@@ -42,10 +50,11 @@ class CheckedText:
         self._words = [lexemes(f"{hit.title}\n{hit.heading_path}\n{hit.content}") for hit in passages]
         self._links = {address for hit in passages for address in (hit.url, hit.page_url)}
         self._held = ""
-        self._fence = ""  # what opened the block of code we are in
+        self._fence = ""  # what opened the block of code we are in, and how far it was indented
+        self._indent = 0
 
     def feed(self, piece: str) -> str:
-        self._held += piece
+        self._held += piece.replace("\r", "")
         return self._take(final=False)
 
     def finish(self) -> str:
@@ -58,40 +67,74 @@ class CheckedText:
         return self.text[start:]
 
     def _show(self, count: int) -> bool:
+        """As it is: code, and what was found harmless."""
         self.text += self._held[:count]
         self._held = self._held[count:]
         return count > 0
 
     def _replace(self, count: int, text: str) -> bool:
-        self.text += text
+        """As prose: what could make a link of what stands before it is escaped."""
         self._held = self._held[count:]
+        if text[:1] in ("(", ":") and self.text.endswith("]"):
+            text = "\\" + text
+        self.text += _LINKING.sub(r"]\\", text)
         return True
 
+    # ---- blocks of code ----
+
     def _code(self, final: bool) -> bool:
-        """Line by line, until one begins with the fence; a line that cannot do so is not waited for."""
+        """Line by line, until one closes the fence, or leaves the list that it stands in."""
         line, newline, _ = self._held.partition("\n")
-        begun = self.text.endswith("\n")
-        if begun and line.strip().startswith(self._fence):
-            if not newline and not final:
-                return False
-            self._fence = ""
-            return self._show(len(line) + len(newline))
-        if newline:
-            return self._show(len(line) + 1)
-        if begun and not final and self._fence.startswith(line.strip()[: len(self._fence)]):
+        if not newline and not final:
             return False
-        return self._show(len(line))
+        indent = indent_of(line)
+        if line.strip() and indent < self._indent:
+            self._fence = ""
+            return True
+        if closes(line, self._fence) and indent < self._indent + 4:
+            self._fence = ""
+        return self._show(len(line) + len(newline))
+
+    def _opens_block(self, final: bool) -> bool | None:
+        """Take the opening line of a block of code. None: it is none; False: wait for the line's end."""
+        before = self.text.rpartition("\n")[2]
+        if before.strip():
+            return None
+        if "\n" not in self._held and not final:
+            return False
+        opening = _FENCE.match(self._held)
+        if opening is None:
+            return None
+        fence, indent = opening[1] or opening[2], indent_of(before)
+        if indent >= 4:  # perhaps the text of a paragraph: only if it is closed is it code in every reading
+            return self._closed_block(fence, final)
+        self._fence, self._indent = fence, indent
+        return self._show(opening.end())
+
+    def _closed_block(self, fence: str, final: bool) -> bool | None:
+        end = self._held.index("\n") + 1
+        while "\n" in self._held[end:] or (final and end < len(self._held)):
+            line = self._held[end:].partition("\n")[0]
+            end = min(end + len(line) + 1, len(self._held))
+            if line.strip() == fence:
+                return self._show(end)
+            if line.strip() and indent_of(line) < 4:
+                return None
+        return None if final else False
+
+    # ---- prose ----
 
     def _prose(self, final: bool) -> bool:
         opener = _OPENER.search(self._held)
         at = opener.start() if opener else len(self._held)
         if at:
-            return self._show(at)
-        if self._held[0] == "`" and not self.text.rpartition("\n")[2].strip():
-            fence = _BLOCK_FENCE.match(self._held)
-            if fence and (fence.end() < len(self._held) or final):
-                self._fence = fence[0]
-                return self._show(fence.end())
+            return self._replace(at, self._held[:at])
+        if self._held[0] in "`~" and (taken := self._opens_block(final)) is not None:
+            return taken
+        if self._held[0] == "~":
+            return self._replace(1, "~") if final or len(self._held) > 2 else False
+        if self._held[0] == "\\":
+            return self._show(2) if final or len(self._held) > 1 else False
         # What may become one of these is waited for until its line ends.
         return self._construct(final) or (
             self._plain() if final or "\n" in self._held or len(self._held) > HELD_CHARS else False
@@ -105,17 +148,17 @@ class CheckedText:
 
         if match := found(_INLINE_CODE):
             return self._show(match.end())
+        if found(_HARMLESS_LESS, closed=True):
+            return self._replace(1, "<")
         if match := found(_TAG, closed=True):  # markup of the writer's own
             return self._replace(match.end(), "")
         if match := found(_LINK, closed=True):
-            keeps = match[2] in self._links and not match[0].startswith("!")
-            return self._show(match.end()) if keeps else self._replace(match.end(), match[1].replace("[", ""))
-        if match := found(_DEFINITION, closed=True):
-            return self._replace(match.end(), "\\" + match[0])
+            keeps = match[2] in self._links and not match[0].startswith("!") and not _MARKUP.search(match[1])
+            return self._show(match.end()) if keeps else self._replace(match.end(), _MARKUP.sub("", match[1]))
         if (match := found(_MARKER)) and not self._may_become_link(match.end()):
             return self._replace(match.end(), self._cite(match[1]))
         if (match := found(_REFERENCE)) and not self._may_become_link(match.end()):
-            return self._replace(match.end(), (match[1] or match[3] or "").replace("[", ""))
+            return self._replace(match.end(), _MARKUP.sub("", match[1] or match[3] or ""))
         return False
 
     def _may_become_link(self, end: int) -> bool:
@@ -123,11 +166,12 @@ class CheckedText:
         return self._held.startswith("(", end) and ")" not in self._held[end:].partition("\n")[0]
 
     def _plain(self) -> bool:
-        """An opener that opens nothing. What a renderer could still take for a link is escaped."""
-        at = self._held.find("[")
-        if at in (0, 1) and "](" in self._held.partition("\n")[0]:
-            return self._replace(at + 1, self._held[:at] + "\\[")
-        return self._show(max(1, len(self._held) - len(self._held.lstrip("`"))))
+        """An opener that opens nothing."""
+        if self._held[0] == "<":
+            return self._replace(1, "\\<")
+        if ticks := _TICKS.match(self._held):
+            return self._replace(ticks.end(), "\\`" * len(ticks[0]))
+        return self._replace(1, self._held[0])
 
     def _cite(self, numbers: str) -> str:
         """The markers of the passages that bear out what was said just before."""
@@ -138,6 +182,16 @@ class CheckedText:
 
     def _bears_out(self, number: int, said: frozenset[str]) -> bool:
         return 1 <= number <= len(self._words) and supports(self._words[number - 1], said)
+
+
+def indent_of(line: str) -> int:
+    expanded = line.expandtabs(4)
+    return len(expanded) - len(expanded.lstrip(" "))
+
+
+def closes(line: str, fence: str) -> bool:
+    stripped = line.strip()
+    return len(stripped) >= len(fence) and not stripped.strip(fence[0])
 
 
 def statement_at_end(text: str) -> str:

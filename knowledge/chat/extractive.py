@@ -22,8 +22,10 @@ SENTENCE_CHARS = 600
 LEAST_COVERED = 0.4
 # A sentence that says so little of it is not worth its line.
 LEAST_SAID = 0.2
+# And so much of what the best sentence is worth it must be; what was said already counts less each time.
+WORTH_OF_BEST, REPEATED = 0.4, 0.75
 # How much the ranking of its passage adds to a sentence, how much its heading does, and how much code behind it.
-RANK_WEIGHT, HEADING_WEIGHT, CODE_WEIGHT = 0.5, 0.5, 0.15
+RANK_WEIGHT, HEADING_WEIGHT, CODE_WEIGHT = 0.5, 0.25, 0.1
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9`\"'(\[*_])|(?<=[。\uff01\uff1f])")
@@ -106,7 +108,7 @@ def _choose(scored: list[_Scored], weights: dict[Word, float]) -> list[_Scored]:
         best = max(
             open_to, key=lambda one: (_worth(one, said), -one.sentence.passage, -one.sentence.place), default=None
         )
-        if best is None or (chosen and _worth(best, said) < 0.35 * chosen[0].score):
+        if best is None or (chosen and _worth(best, said) < WORTH_OF_BEST * chosen[0].score):
             break
         del left[id(best)]
         if any(best.sentence.text == one.sentence.text for one in chosen):
@@ -121,7 +123,7 @@ def _choose(scored: list[_Scored], weights: dict[Word, float]) -> list[_Scored]:
 
 def _worth(one: _Scored, said: Counter[Word]) -> float:
     repeats = min((said[word] for word in one.says), default=0)
-    return one.score * 0.75**repeats
+    return one.score * REPEATED**repeats
 
 
 def _told(chosen: Sequence[_Scored]) -> Iterator[str]:
