@@ -3,24 +3,32 @@
 A chunk never crosses a heading. Code fences, tables and lists stay whole unless one alone is
 larger than a chunk; then they are cut between lines, rows and items, and every piece of code
 keeps its fence and every piece of a table its header. Only cut prose overlaps.
+
+Characters are the first bound. The second is the embedder's window, measured by whoever calls:
+dense code and scripts of many signs are cut smaller.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 CHUNK_CHARS = 900
 OVERLAP_CHARS = 100
+# Not even a window full of headings makes chunks smaller than this.
+LEAST_CHARS = 240
 HEADING_CHARS = 160
 PATH_CHARS = 600
 PATH_SEPARATOR = " > "
 
 Headings = tuple[tuple[int, str, str], ...]
 Kind = Literal["prose", "code", "table", "list"]
+# From heading path and content to the share of the window that they fill.
+Measure = Callable[[str, str], float]
 
 _FENCE = re.compile(r"[ \t]{0,40}(`{3,}|~{3,})")
 _LIST_ITEM = re.compile(r"[ \t]{0,40}(?:[-*+]|\d{1,9}[.)])[ \t]")
@@ -60,12 +68,14 @@ class Section:
     blocks: list[Block]
 
 
-def chunk_markdown(markdown: str, title: str, headings: Headings = ()) -> tuple[ChunkText, ...]:
+def chunk_markdown(
+    markdown: str, title: str, headings: Headings = (), measure: Measure | None = None
+) -> tuple[ChunkText, ...]:
     """`headings` are (level, text, anchor) of the page in order; they give the chunks their anchors."""
     return tuple(
         ChunkText(section.path, section.anchor, content)
         for section in sections(markdown, title, headings)
-        for content in _pack(section.blocks)
+        for content in _fitting(section.path, section.blocks, CHUNK_CHARS, measure)
     )
 
 
@@ -224,53 +234,65 @@ def _prose_end(lines: list[str], start: int) -> int:
     return index
 
 
-def _pack(blocks: list[Block]) -> Iterator[str]:
+def _fitting(path: str, blocks: Iterable[Block], limit: int, measure: Measure | None) -> Iterator[str]:
+    """What fills more than the window is packed again, into about equal parts."""
+    for held in _pack(blocks, limit):
+        content = "\n\n".join(piece.text for piece in held)
+        share = measure(path, content) if measure and len(content) > LEAST_CHARS else 0.0
+        if share <= 1:
+            yield content
+        else:
+            part = int(1.1 * len(content) / math.ceil(share))
+            yield from _fitting(path, held, max(LEAST_CHARS, part), measure)
+
+
+def _pack(blocks: Iterable[Block], limit: int) -> Iterator[list[Block]]:
     """Whole blocks together while they fit; what alone does not fit is cut."""
-    held: list[str] = []
+    held: list[Block] = []
     size = 0
-    for piece in (piece for block in blocks for piece in _cut(block)):
-        if held and size + len(piece) + 2 > CHUNK_CHARS:
-            yield "\n\n".join(held)
+    for piece in (Block(block.kind, text) for block in blocks for text in _cut(block, limit)):
+        if held and size + len(piece.text) + 2 > limit:
+            yield held
             held, size = [], 0
         held.append(piece)
-        size += len(piece) + 2
+        size += len(piece.text) + 2
     if held:
-        yield "\n\n".join(held)
+        yield held
 
 
-def _cut(block: Block) -> Iterator[str]:
-    if len(block.text) <= CHUNK_CHARS:
+def _cut(block: Block, limit: int) -> Iterator[str]:
+    if len(block.text) <= limit:
         yield block.text
     elif block.kind == "code":
-        yield from _cut_code(block.text)
+        yield from _cut_code(block.text, limit)
     elif block.kind == "table":
-        yield from _cut_table(block.text)
+        yield from _cut_table(block.text, limit)
     elif block.kind == "list":
-        yield from _join(_list_items(block.text), CHUNK_CHARS)
+        yield from _join(_list_items(block.text), limit)
     else:
-        yield from _cut_prose(block.text)
+        yield from _cut_prose(block.text, limit, min(OVERLAP_CHARS, limit // 5))
 
 
-def _cut_code(text: str) -> Iterator[str]:
+def _cut_code(text: str, limit: int) -> Iterator[str]:
     lines = text.split("\n")
     fence = _FENCE.match(lines[0])
-    if not fence or len(lines[0]) > HEADING_CHARS:
-        yield from _join(lines, CHUNK_CHARS)
+    if not fence or len(lines[0]) > HEADING_CHARS or len(lines[0]) + len(fence[1]) > limit // 2:
+        yield from _join(lines, limit)
         return
     opening, closing = lines[0], fence[1]
     closed = lines[-1].strip().startswith(closing) and not lines[-1].strip().strip(closing[0])
     body = lines[1:-1] if closed else lines[1:]
-    for piece in _join(body, CHUNK_CHARS - len(opening) - len(closing) - 2):
+    for piece in _join(body, limit - len(opening) - len(closing) - 2):
         yield f"{opening}\n{piece}\n{closing}"
 
 
-def _cut_table(text: str) -> Iterator[str]:
+def _cut_table(text: str, limit: int) -> Iterator[str]:
     lines = text.split("\n")
     header = "\n".join(lines[:2])
-    if len(lines) < 3 or set(lines[1]) - set("|-: \t") or len(header) > CHUNK_CHARS // 2:
-        yield from _join(lines, CHUNK_CHARS)
+    if len(lines) < 3 or set(lines[1]) - set("|-: \t") or len(header) > limit // 2:
+        yield from _join(lines, limit)
         return
-    for rows in _join(lines[2:], CHUNK_CHARS - len(header) - 1):
+    for rows in _join(lines[2:], limit - len(header) - 1):
         yield f"{header}\n{rows}"
 
 
@@ -301,7 +323,7 @@ def _join(pieces: Iterator[str] | list[str], limit: int) -> Iterator[str]:
         yield "\n".join(held)
 
 
-def _cut_prose(text: str, limit: int = CHUNK_CHARS, overlap: int = OVERLAP_CHARS) -> Iterator[str]:
+def _cut_prose(text: str, limit: int, overlap: int) -> Iterator[str]:
     start = 0
     while len(text) - start > limit:
         cut = _good_cut(text, start + limit // 2, start + limit)

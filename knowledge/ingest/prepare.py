@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
+from knowledge.embedding.tokens import window_share
 from knowledge.ingest.chunking import PATH_SEPARATOR, ChunkText, Headings, chunk_markdown, path_root
 from knowledge.search.words import IndexedText, all_forms, indexed_text
 from progress.wire import storable
@@ -56,7 +57,7 @@ def prepare_document(incoming: IncomingDocument) -> PreparedDocument:
     document = _storable(incoming)
     root = path_root(document.title)
     title = all_forms(root)
-    chunks = chunk_markdown(document.markdown, document.title, document.headings)
+    chunks = chunk_markdown(document.markdown, document.title, document.headings, window_share)
     return PreparedDocument(
         document,
         content_hash=_digest(document.title, document.markdown),
