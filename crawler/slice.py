@@ -49,7 +49,7 @@ from progress.status import Status
 logger = logging.getLogger(__name__)
 
 CLAIM_SIZE = 8
-BATCH_SIZE = 16
+BATCH_SIZE = 8
 # How long a wait for pages may last before the slice looks whether the crawl was cancelled.
 LOOK_SECONDS = 0.5
 LIST_SECONDS = 1.0
@@ -126,7 +126,9 @@ class Slice:
         self._send(self.turns.due())
         # Where the host sets the pace, pages claimed ahead would only be kept from nobody.
         least = min(CLAIM_SIZE // 2, settings.CRAWL_CONCURRENCY) if self.turns.seed_is_free else 1
-        free = settings.CRAWL_CONCURRENCY - len(self.flying) - len(self.turns)
+        # What has landed is not in flight: the next pages are fetched while these are read.
+        in_flight = max(0, len(self.flying) - self.landed.qsize())
+        free = settings.CRAWL_CONCURRENCY - in_flight - len(self.turns)
         if len(self.turns) or free < least:
             return bool(len(self.turns))
         urls = frontier.claim(self.job, self.owner, min(free, CLAIM_SIZE) if self.turns.seed_is_free else 1)
