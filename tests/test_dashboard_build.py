@@ -13,7 +13,7 @@ import pytest
 
 DASHBOARD = Path(__file__).resolve().parent.parent / "archon" / "dashboard"
 DIST = DASHBOARD / "dist"
-SOURCE_TREES = ("src", "public")
+SOURCE_TREES = ("src", "public", "packages")
 SOURCE_FILES = re.compile(r"index\.html|package\.json|package-lock\.json|vite\.config\.ts|tsconfig.*\.json")
 MAX_SCRIPT_BYTES = 150_000
 HASHED_NAME = re.compile(r"^[\w-]+-[\w-]{8}\.\w+$")
@@ -24,7 +24,9 @@ def source_paths() -> list[str]:
     in_trees = [path for tree in SOURCE_TREES for path in (DASHBOARD / tree).rglob("*") if path.is_file()]
     at_top = [path for path in DASHBOARD.iterdir() if SOURCE_FILES.fullmatch(path.name)]
     relative = [path.relative_to(DASHBOARD) for path in (*in_trees, *at_top)]
-    return sorted(path.as_posix() for path in relative if not any(part.startswith(".") for part in path.parts))
+    # A package carries its own build.
+    ours = [path for path in relative if not any(part.startswith(".") or part == "dist" for part in path.parts)]
+    return sorted(path.as_posix() for path in ours)
 
 
 def fingerprint() -> str:

@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL('.', import.meta.url));
 
 /** What dist/ is built from. tests/test_dashboard_build.py holds the same list. */
 function sourcePaths(): string[] {
-  const trees = ['src', 'public'].filter((tree) => existsSync(join(ROOT, tree)));
+  const trees = ['src', 'public', 'packages'].filter((tree) => existsSync(join(ROOT, tree)));
   const inTrees = trees.flatMap((tree) =>
     readdirSync(join(ROOT, tree), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
@@ -21,7 +21,9 @@ function sourcePaths(): string[] {
       ['index.html', 'package.json', 'package-lock.json', 'vite.config.ts'].includes(name) ||
       /^tsconfig.*\.json$/.test(name),
   );
-  return [...inTrees, ...atTop].filter((path) => !path.split('/').some((part) => part.startsWith('.'))).sort();
+  // A package carries its own build.
+  const ours = (path: string) => !path.split('/').some((part) => part.startsWith('.') || part === 'dist');
+  return [...inTrees, ...atTop].filter(ours).sort();
 }
 
 const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest('hex');

@@ -20,6 +20,14 @@ const queries = new QueryClient({
   },
 });
 
+// A tab from before an upgrade asks for scripts that are gone: one reload brings the new ones.
+window.addEventListener('vite:preloadError', () => {
+  const last = Number(sessionStorage.getItem('archon.reloaded') ?? 0);
+  if (Date.now() - last < 60_000) return;
+  sessionStorage.setItem('archon.reloaded', String(Date.now()));
+  location.reload();
+});
+
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <QueryClientProvider client={queries}>

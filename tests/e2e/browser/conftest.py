@@ -20,6 +20,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("make e2e needs Chromium: `apt-get install chromium`. Nothing was tested.")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Together on one worker: each of them would start a stack and a browser of its own."""
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
 @pytest.fixture(scope="session")
 def whole(request: pytest.FixtureRequest) -> bool:
     """At full length: `make e2e`. In the suite only a short part runs."""

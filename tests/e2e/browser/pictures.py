@@ -10,9 +10,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browser import chromium
-from tests.e2e.browser.chromium import PHONE, Theme, visit
+from tests.e2e.browser.chromium import Theme, visit
 from tests.site import LocalSite
-from tests.stack import ROOT, Stack, running_stack
+from tests.stack import ROOT, Stack, eventually, running_stack
 
 IMAGES = ROOT / "docs" / "images"
 # Debian's python3-doc: real documentation to show, from the local disk.
@@ -28,7 +28,7 @@ def slow(page: Page) -> None:
 
 def crawl_picture(stack: Stack, browser: Browser, site: LocalSite, theme: Theme) -> None:
     """In the middle of a crawl, as the README shows it."""
-    started = stack.crawl(f"{site.url}/c-api/", max_depth=3, max_pages=400, scope="host", tags=["python"])
+    started = stack.crawl(f"{site.url}/c-api/", max_depth=3, max_pages=400, tags=["python"])
     with visit(browser, f"{stack.url}/crawls/{started}", theme=theme, size=SIZE) as visited:
         page = visited.page
         # A function, not an expression: the policy of the page allows no eval.
@@ -37,8 +37,8 @@ def crawl_picture(stack: Stack, browser: Browser, site: LocalSite, theme: Theme)
     stack.ended(started)
 
 
-def still(stack: Stack, browser: Browser, name: str, path: str, theme: Theme, size: tuple[int, int] = SIZE) -> None:
-    with visit(browser, stack.url + path, theme=theme, size=size) as visited:
+def still(stack: Stack, browser: Browser, name: str, path: str, theme: Theme) -> None:
+    with visit(browser, stack.url + path, theme=theme, size=SIZE) as visited:
         expect(visited.page.get_by_role("heading").first).to_be_attached()
         slow(visited.page)
         chromium.picture(visited.page, IMAGES / f"{name}.png")
@@ -50,16 +50,20 @@ def take_all(stack: Stack, browser: Browser, only: re.Pattern[str]) -> None:
         stack.ended(stack.crawl(f"{site.url}/howto/", max_pages=60, tags=["python", "guides"]))
         if only.search("crawl"):
             crawl_picture(stack, browser, site, "light")
+        asked = {"message": "How do I make a temporary directory?", "source_id": source_id}
+        stack.request("POST", "/api/chat/sessions/picture/messages", asked)
+        eventually(lambda: stack.get("/api/chat/sessions/picture")["messages"][-1]["state"] == "complete")
+        pages = stack.get(f"/api/pages?source_id={source_id}&section=json")["pages"]
         stills = {
-            "knowledge": ("/", "light"),
+            "knowledge": ("/", "dark"),
             "search": (f"/search?q=list+the+files+of+a+directory&source={source_id}", "light"),
-            "knowledge-dark": ("/", "dark"),
+            "source": (f"/sources/{source_id}/pages/{pages[0]['id']}", "light"),
+            "chat": ("/chat/picture", "light"),
+            "assistants": ("/assistants", "dark"),
         }
         for name, (path, theme) in stills.items():
             if only.search(name):
                 still(stack, browser, name, path, "dark" if theme == "dark" else "light")
-        if only.search("phone"):
-            still(stack, browser, "phone", "/", "dark", PHONE)
 
 
 def main() -> None:

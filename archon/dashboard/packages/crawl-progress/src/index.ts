@@ -1,0 +1,2 @@
+export * from './crawlProgressService.js';
+export * from './reconnectingSocket.js';
