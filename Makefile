@@ -62,6 +62,9 @@ e2e-mcp: install-dev ## Node's MCP inspector and the protocol's conformance suit
 bench-mcp: install-dev ## searches of assistants over MCP, one and fifty at once, beside REST; calls on the log socket
 	@$(VENV)/python -m tests.benchmarks.mcp $(ARGS)
 
+bench-chat: install-dev ## from the model's token to the socket, one answer and a hundred at once: ARGS="--streams 20"
+	@$(VENV)/python -m tests.benchmarks.chat $(ARGS)
+
 chaos: install-dev ## kill every part at random moments of crawls, on both databases: make chaos N=1000 ARGS="--seed 7"
 	@$(VENV)/python -m tests.chaos.soak --points $(N) $(ARGS)
 

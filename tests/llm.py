@@ -8,7 +8,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -43,7 +43,8 @@ class Call(NamedTuple):
 
 
 Step = str | Status | Hold | BreakOff | Call
-Script = Callable[[dict[str, Any]], Sequence[Step]]
+# A generator makes each step when it is its turn.
+Script = Callable[[dict[str, Any]], Iterable[Step]]
 
 
 @dataclass
@@ -80,8 +81,8 @@ class ModelServer:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.requests.append(body)
-        steps = list(self.script(body))
-        if steps and isinstance(refusal := steps[0], Status):
+        steps = self.script(body)
+        if isinstance(steps, Sequence) and steps and isinstance(refusal := steps[0], Status):
             error = {"error": {"message": "Not now.", "type": "refused", "code": refusal.code}}
             return web.json_response(error, status=refusal.status, headers=refusal.headers)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
