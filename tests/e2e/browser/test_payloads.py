@@ -10,6 +10,9 @@ from tests.e2e.browser.chromium import Visit, visit
 from tests.site import LocalSite
 from tests.stack import Stack, eventually
 
+# Hundreds of pages on some ten screens take minutes.
+pytestmark = pytest.mark.timeout(1_200)
+
 MANY, FEW = 300, len(payloads.FORMS)
 ADMIN = (
     "knowledge/knowledgeitem",

@@ -226,6 +226,11 @@ function Result({ result, query }: { result: SearchResult; query: string }) {
         <span className="mono cut" title={result.url}>
           {shortUrl(result.url)}
         </span>
+        {result.metadata && (
+          <Link className="text-button" to={`/sources/${encodeURIComponent(result.metadata.source_id)}/pages/${result.metadata.page_id}`}>
+            Read the page here
+          </Link>
+        )}
         {(short !== running || result.content.includes('\n')) && (
           <button type="button" className="text-button" aria-expanded={whole} onClick={() => setWhole(!whole)}>
             {whole ? 'Show less' : 'Show whole passage'}
