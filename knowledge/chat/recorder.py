@@ -13,6 +13,9 @@ logger = logging.getLogger(__name__)
 
 # Pieces that come within this are one event of their answer; the first of an answer does not wait.
 COALESCE_SECONDS = 0.04
+# Where writing itself takes long (a hundred answers, a busy machine) more is gathered, so that it keeps up.
+WRITING_SHARE = 1 / 3
+LONGEST_SECONDS = 0.25
 DATABASE_AWAY_SECONDS = 1.0
 
 Chunks = Mapping[int, tuple[int, str]]
@@ -31,6 +34,7 @@ class Recorder:
         self._indices: dict[int, int] = {}
         self._writing: frozenset[int] = frozenset()
         self._written_at = 0.0
+        self._pause = COALESCE_SECONDS
         self._urgent = asyncio.Event()
         self._progress = asyncio.Condition()
         self._life: asyncio.Task[None] | None = None
@@ -56,7 +60,7 @@ class Recorder:
 
     async def _live(self) -> None:
         while self._pending:
-            wait = self._written_at + COALESCE_SECONDS - time.monotonic()
+            wait = self._written_at + self._pause - time.monotonic()
             if wait > 0 and not self._urgent.is_set():
                 try:
                     async with asyncio.timeout(wait):
@@ -70,6 +74,7 @@ class Recorder:
         taken = {message_id: "".join(deltas) for message_id, deltas in self._pending.items()}
         self._pending.clear()
         self._writing = frozenset(taken)
+        started = time.monotonic()
         try:
             live = await self._write({pk: (self._indices.get(pk, 0), delta) for pk, delta in taken.items()})
         except DatabaseError as error:  # it is away or busy: the pieces wait
@@ -81,6 +86,8 @@ class Recorder:
             self._settle(set(taken), live)
         finally:
             self._written_at = time.monotonic()
+            took = self._written_at - started
+            self._pause = min(max(COALESCE_SECONDS, took / WRITING_SHARE), LONGEST_SECONDS)
             self._writing = frozenset()
             async with self._progress:
                 self._progress.notify_all()
