@@ -11,7 +11,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.llm import Hold, ModelServer
-from tests.progress.remote import request
+from tests.progress.remote import event_stream, request
 from tests.stack import eventually
 from tests.web import WebProcess, World, world
 
@@ -68,5 +68,7 @@ def test_an_answer_cut_off_by_a_restart_ends_with_the_reason_and_misses_nothing(
         message = failed["data"]["message"]
         assert (message["state"], message["text"]) == ("failed", "one ")
         assert message["error"]["code"] == "chat_interrupted"
+        with event_stream(web, f"/api/chat/sessions/{end.name}/events", Last_Event_ID=str(last)) as stream:
+            assert stream.next() == (last + 1, failed), "plain HTTP is told the same"
         answer = request(web, "GET", f"/api/chat/sessions/{end.name}")
         assert json.loads(answer.body)["messages"][-1]["state"] == "failed"
