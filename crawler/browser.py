@@ -115,7 +115,7 @@ class Instance:
     open_pages: int = 0
     fault: str = ""
     watcher: "asyncio.Task[None] | None" = None
-    closing: bool = False
+    ending: "asyncio.Task[None] | None" = None
 
     def worn_out(self, settings: BrowserSettings) -> bool:
         old = time.monotonic() - self.started > settings.max_age_seconds
@@ -123,11 +123,14 @@ class Instance:
         return bool(self.fault) or old or dead or self.pages >= settings.max_pages
 
     async def close(self) -> None:
+        """Returns when it has ended, whoever asked first."""
+        if self.ending is None:
+            self.ending = asyncio.create_task(self._end())
+        await asyncio.shield(self.ending)
+
+    async def _end(self) -> None:
         """Kills our own browser first: what hangs would make an orderly farewell wait."""
-        if self.closing:
-            return
-        self.closing = True
-        if self.watcher is not None and self.watcher is not asyncio.current_task():
+        if self.watcher is not None:
             self.watcher.cancel()
         if self.chromium is not None:
             await self.chromium.kill()
@@ -150,6 +153,7 @@ class Browser:
         self._tabs = asyncio.Semaphore(settings.tabs)
         self._starting = asyncio.Lock()
         self._instance: Instance | None = None
+        self._started: set[Instance] = set()
 
     @property
     def pid(self) -> int | None:
@@ -174,9 +178,9 @@ class Browser:
                 await self._part_with(instance)
 
     async def close(self) -> None:
-        instance, self._instance = self._instance, None
-        if instance is not None:
-            await instance.close()
+        self._instance = None
+        for instance in tuple(self._started):
+            await self._end(instance)
         await self._proxy.close()
 
     # ---- One page -------------------------------------------------------------------------
@@ -198,6 +202,8 @@ class Browser:
         if refusal := visit.refusal(response.redirected_url):
             raise refusal
         visit.check_answer()
+        if visit.ticket.overdrawn:
+            raise _too_large(visit.url)
         try:
             final_url = canonical_url(response.redirected_url)
         except InvalidUrl as error:
@@ -214,6 +220,8 @@ class Browser:
             return _too_large(visit.url)
         if "Download is starting" in text:
             return NotHtmlError()
+        if "has been closed" in text or "Connection closed" in text:
+            instance.fault = instance.fault or "the connection to it ended"
         if instance.fault or (instance.chromium is not None and not instance.chromium.alive):
             return FetchError(
                 "browser_crashed",
@@ -253,7 +261,11 @@ class Browser:
         if instance is self._instance and instance.fault:
             self._instance = None
         if instance is not self._instance and (instance.fault or instance.open_pages == 0):
-            await asyncio.shield(instance.close())
+            await self._end(instance)
+
+    async def _end(self, instance: Instance) -> None:
+        await instance.close()
+        self._started.discard(instance)
 
     async def _start(self) -> Instance:
         if not self._proxy.address:
@@ -279,6 +291,7 @@ class Browser:
                 retryable=True,
             ) from error
         instance = Instance(strategy, chromium, socket)
+        self._started.add(instance)
         instance.watcher = asyncio.create_task(self._watch(instance))
         return instance
 
@@ -295,7 +308,7 @@ class Browser:
             if instance.open_pages == 0 and time.monotonic() - instance.used > self.settings.idle_seconds:
                 if self._instance is instance:
                     self._instance = None
-                    await instance.close()
+                    await self._end(instance)
                 return
 
 
