@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from kombu.entity import Queue
 
 from archon.env import Environment
 
@@ -281,7 +282,11 @@ WORKERS = env.integer(
 CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "archon"
-QUEUES = (CELERY_TASK_DEFAULT_QUEUE,)
+EMBED_QUEUE = "embed"
+# A worker takes from each in turn: neither crawls nor vectors can starve the other.
+QUEUES = (CELERY_TASK_DEFAULT_QUEUE, EMBED_QUEUE)
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in QUEUES]  # type: ignore[no-untyped-call]
+CELERY_TASK_ROUTES = {"knowledge.tasks.embed_chunks": {"queue": EMBED_QUEUE}}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_SOFT_TIME_LIMIT = 150
@@ -317,6 +322,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "crawler.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 2 * SWEEP_SECONDS}},
     "refresh": {"task": "crawler.tasks.refresh_due", "schedule": 600, "options": {"expires": 600}},
     "canary": {"task": "archon.tasks.canary", "schedule": CANARY_SECONDS, "options": {"expires": 2 * CANARY_SECONDS}},
+    "embed": {
+        "task": "knowledge.tasks.sweep_vectors",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": 2 * SWEEP_SECONDS},
+    },
     "purge": {"task": "knowledge.tasks.purge", "schedule": 3600, "options": {"expires": 3600}},
     "uploads": {"task": "knowledge.tasks.sweep_uploads", "schedule": 15, "options": {"expires": 30}},
     "webhooks": {
@@ -458,6 +468,15 @@ EMBEDDER_PER_MINUTE = env.integer(
 EMBEDDER_SECONDS = env.number(
     "ARCHON_EMBEDDER_SECONDS", 20, "Longest wait for an answer of a remote embedder.", at_least=0.1, at_most=120
 )
+EMBED_WAIT_SECONDS = env.number(
+    "ARCHON_EMBED_WAIT_SECONDS",
+    60,
+    "A crawl whose embedder is away ends without its vectors after this long; they follow later.",
+    at_least=0,
+    at_most=86_400,
+)
+# Short, so that a crawl that starts finds a worker within a second or two.
+EMBED_SLICE_SECONDS = 1.0
 _embedder_url = urlsplit(EMBEDDER_URL)
 if _embedder_url.scheme not in ("http", "https") or not _embedder_url.hostname or "@" in _embedder_url.netloc:
     # The value is not shown: it may hold a password.

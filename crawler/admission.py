@@ -17,6 +17,8 @@ from progress.status import Status
 WAITING = (Status.QUEUED,)
 # A paused crawl takes no place: whoever resumes it finds one or has gone past the limit by one.
 NOT_RUNNING = (Status.QUEUED, Status.PAUSED)
+# One that only waits for vectors asks no site and takes no slice.
+NO_PLACE = (*NOT_RUNNING, Status.EMBEDDING)
 
 
 def admit(job: CrawlJob) -> bool:
@@ -40,7 +42,7 @@ def admit(job: CrawlJob) -> bool:
 def next_in_line() -> list[CrawlJob]:
     """The waiting crawls that the limits leave room for, oldest first."""
     running: Counter[int | None] = Counter(
-        active_jobs().exclude(progress__status__in=NOT_RUNNING).values_list("progress__owner", flat=True)
+        active_jobs().exclude(progress__status__in=NO_PLACE).values_list("progress__owner", flat=True)
     )
     room = settings.CRAWLS_AT_ONCE - running.total()
     admitted: list[CrawlJob] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from progress import tracker
 from progress.errors import ProgressEnded
 from progress.failpoints import failpoint
 from progress.log_lines import about
+from progress.status import Status
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +98,13 @@ def refresh_due() -> None:
             actions.refresh(item.source_id)
         except CrawlerError as error:  # it runs already, or was uploaded and has no address
             logger.info("not refreshed: %s: %s", item.source_id, error)
+
+
+def end_embedded(item_ids: Sequence[int]) -> None:
+    """The last vector of these sources is there: their crawls may end now, not only at the next sweep."""
+    waiting = CrawlJob.objects.filter(item__in=item_ids, progress__status=Status.EMBEDDING)
+    for job in waiting.select_related("progress"):
+        end(job)
 
 
 def wake_next() -> None:

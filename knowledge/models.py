@@ -15,6 +15,9 @@ from django.utils import timezone
 from knowledge.chat.models import ChatEvent as ChatEvent
 from knowledge.chat.models import ChatMessage as ChatMessage
 from knowledge.chat.models import ChatSession as ChatSession
+from knowledge.embedding.models import ChunkVector as ChunkVector
+from knowledge.embedding.models import EmbeddingSpace as EmbeddingSpace
+from knowledge.embedding.models import EmbeddingTurn as EmbeddingTurn
 
 DIGEST_CHARS = 32
 # A century: a larger number means never, and would overflow a date.

@@ -245,7 +245,7 @@ class Hit(Schema):
 
 
 class RagAnswer(Schema):
-    """`search_mode` is the search that was done; without vectors a hybrid question is answered by keywords."""
+    """`search_mode` is the search that was done; when it is less than was asked for, `notice` says why."""
 
     success: bool = True
     results: list[Hit]
@@ -255,6 +255,7 @@ class RagAnswer(Schema):
     total_found: int
     search_mode: Mode
     reranking_applied: bool
+    notice: str = ""
     return_mode: ReturnMode
     took_ms: float
 

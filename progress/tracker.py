@@ -147,6 +147,8 @@ def _move(row: Progress, status: Status | None) -> bool:
     if not may_move(Status(row.status), status):
         raise IllegalMove(f"Progress cannot move from {row.status} to {status}.")
     row.status = status
+    if status is Status.EMBEDDING:  # from here on chunks are counted, and pages say nothing about their speed
+        row.samples = []
     if status not in TERMINAL and status is not Status.PAUSED:
         row.stage = status
     return True
@@ -155,15 +157,20 @@ def _move(row: Progress, status: Status | None) -> bool:
 def _measure(row: Progress, *, growing: bool) -> None:
     row.updated_at = timezone.now()
     row.percentage = _percentage(row, growing=growing)
-    row.samples, row.pages_per_second, row.eta_seconds = sampled(
-        row.samples, row.updated_at.timestamp(), row.processed_pages, row.total_pages
-    )
+    row.samples, rate, row.eta_seconds = sampled(row.samples, row.updated_at.timestamp(), *_done_of(row))
+    row.pages_per_second = None if row.status == Status.EMBEDDING else rate
+
+
+def _done_of(row: Progress) -> tuple[int, int]:
+    """What the working stage counts: pages, and chunks while only their vectors are missing."""
+    if row.status == Status.EMBEDDING:
+        return row.embedded_chunks, row.chunks_stored
+    return row.processed_pages, row.total_pages
 
 
 def _percentage(row: Progress, *, growing: bool) -> int:
-    return percentage(
-        Status(row.status), done=row.processed_pages, total=row.total_pages, growing=growing, before=row.percentage
-    )
+    done, total = _done_of(row)
+    return percentage(Status(row.status), done=done, total=total, growing=growing, before=row.percentage)
 
 
 def _add_lines(row: Progress, lines: Iterable[str]) -> None:

@@ -12,6 +12,8 @@ from django.conf import settings
 from django.db import connections
 from redis import Redis
 
+from knowledge.embedding import reset_embedder
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
@@ -55,3 +57,12 @@ async def thread_connections(transactional_db: None) -> AsyncIterator[None]:
     """For coroutines that use the database: its connection is of another thread, and ends with the test."""
     yield
     await sync_to_async(connections.close_all)()
+
+
+@pytest.fixture
+def with_vectors(settings: Any) -> Iterator[None]:
+    """The bundled embedder, which the tests are without by default."""
+    settings.EMBEDDER = "local"
+    reset_embedder()
+    yield
+    reset_embedder()

@@ -83,6 +83,8 @@ def start(*, postgres: bool) -> None:
     else:
         database_url = _servers.enter_context(postgres_server(folder))
     os.environ["DATABASE_URL"] = database_url
+    # Vectors take a second a page; the tests that are about them turn them on.
+    os.environ["ARCHON_EMBEDDER"] = "off"
 
 
 @contextlib.contextmanager

@@ -228,6 +228,7 @@ def running_stack(**environment: str) -> Iterator[Stack]:
             "ARCHON_SWEEP_SECONDS": "1",
             "ARCHON_SLICE_SECONDS": "3",
             "ARCHON_CRAWL_LEASE_SECONDS": "3",
+            "ARCHON_EMBEDDER": "off",
             **environment,
         }
         with Stack(folder, settings) as stack:

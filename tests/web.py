@@ -137,6 +137,7 @@ class World:
             **{name: value for name, value in os.environ.items() if not name.startswith("ARCHON_")},
             "ARCHON_DATA_DIR": str(folder),
             "REDIS_URL": f"unix://{self.redis_socket}",
+            "ARCHON_EMBEDDER": "off",
             "DATABASE_URL": database_url(folder),
             **environment,
         }

@@ -44,6 +44,7 @@ def rag_query(request: HttpRequest, body: schemas.RagQuery) -> dict[str, Any]:
         "total_found": len(outcome.hits),
         "search_mode": outcome.mode,
         "reranking_applied": outcome.reranked,
+        "notice": outcome.notice,
         "return_mode": body.return_mode,
         "took_ms": round((time.perf_counter() - started) * 1000, 2),
     }

@@ -63,8 +63,9 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchOutcome:
-    """`mode` is the search that was done, which may be less than was asked for."""
+    """`mode` is the search that was done, which may be less than was asked for; then `notice` says why."""
 
     hits: tuple[SearchHit, ...]
     mode: Mode
     reranked: bool = False
+    notice: str = ""

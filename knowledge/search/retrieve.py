@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
+from knowledge.embedding import EmbeddingError, embedder, spaces
 from knowledge.errors import BadQuery, UnknownSource
 from knowledge.models import Chunk, KnowledgeItem
+from knowledge.search.fusion import Fused, fused
 from knowledge.search.keyword import Ranked, keyword_index
-from knowledge.search.query import MAX_MATCHES, MAX_QUERY_CHARS, Scores, SearchHit, SearchOutcome, SearchQuery
+from knowledge.search.query import MAX_MATCHES, MAX_QUERY_CHARS, Mode, Scores, SearchHit, SearchOutcome, SearchQuery
 from knowledge.search.snippet import snippet
+from knowledge.search.vectors import VectorsUnavailable, vector_index
 from knowledge.search.words import Question, question
 from progress.wire import storable
 
+logger = logging.getLogger(__name__)
+
+# A model reads a few hundred words; the rest of a longer question would only cost time.
+EMBEDDED_QUERY_CHARS = 2_000
+# A match of more than this and its neighbours would be a page again.
+MOST_JOINED = 2
+LEAST_OVERLAP, MOST_OVERLAP = 10, 200
+# Of what repeats a text that was shown already.
+SPARE_MATCHES = 20
 # More is ranked than is shown: pages gather several chunks, and a ranking to fuse with needs depth.
 CANDIDATES_PER_MATCH = 5
 LEAST_CANDIDATES = 50
@@ -21,14 +34,25 @@ PAGE_EVIDENCE = (1.0, 0.5, 0.25)
 
 
 class _Match(NamedTuple):
-    """A chunk on its way to a hit: `keyword` is the index's own score, `score` the one relative to the best."""
+    """A chunk on its way to a hit: `keyword` and `vector` are those rankings' own scores, `score` is relative."""
 
     chunk_id: int
     document_id: int
-    keyword: float
+    ordinal: int
     score: float
+    scores: Scores
+    # Chunks beside it, which are shown with it.
+    joined: tuple[int, ...] = ()
     on_page: int = 1
     average: float = 0.0
+
+
+class _Rankings(NamedTuple):
+    """`mode` is what was done; `notice` why it is less than was asked for."""
+
+    fused: list[Fused]
+    mode: Mode
+    notice: str = ""
 
 
 def search(query: SearchQuery) -> SearchOutcome:
@@ -36,16 +60,64 @@ def search(query: SearchQuery) -> SearchOutcome:
     asked = _question(query)
     items = _items(query)
     if items is not None and not items:
-        return SearchOutcome((), "keyword")
+        return SearchOutcome((), query.mode)
+    ranked = _rankings(query, asked, items)
+    matches = _matches(ranked.fused)
+    chosen = _by_page(matches) if query.return_mode == "pages" else _neighbours_joined(matches)
+    hits = tuple(_hits(chosen, asked, query.match_count))
+    return SearchOutcome(hits, ranked.mode, notice=ranked.notice)
+
+
+def _rankings(query: SearchQuery, asked: Question, items: Collection[int] | None) -> _Rankings:
+    """Both, or the one that is asked for or can be had. Keyword search always can."""
     limit = max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * query.match_count)
-    matches = _matches(keyword_index().rank(asked, items=items, limit=limit))
-    chosen = _by_page(matches) if query.return_mode == "pages" else matches
-    return SearchOutcome(tuple(_hits(chosen[: query.match_count], asked)), "keyword")
+    vector: list[Ranked] = []
+    notice = ""
+    if query.mode != "keyword":
+        try:
+            vector = _nearest(query.text, items, limit)
+        except EmbedderOff:
+            if query.mode == "vector":
+                notice = "Searched by words only: no embedder is configured (ARCHON_EMBEDDER=off)."
+            return _Rankings(fused(_by_words(asked, items, limit), []), "keyword", notice)
+        except (EmbeddingError, VectorsUnavailable) as error:
+            notice = f"Searched by words only: {error}"
+            logger.info("search without vectors: %s", error)
+    if query.mode == "vector" and not notice:
+        return _Rankings(fused([], vector), "vector")
+    keyword = _by_words(asked, items, limit)
+    mode: Mode = "keyword" if query.mode == "keyword" or notice else "hybrid"
+    return _Rankings(fused(keyword, vector), mode, notice)
+
+
+class EmbedderOff(Exception):
+    """The operator wants no vectors: searching by words is then no lack."""
+
+
+def _by_words(asked: Question, items: Collection[int] | None, limit: int) -> list[Ranked]:
+    return keyword_index().rank(asked, items=items, limit=limit) if asked.lexemes else []
+
+
+def _nearest(text: str, items: Collection[int] | None, limit: int) -> list[Ranked]:
+    """Raises EmbeddingError and VectorsUnavailable; the sentence is for whoever asked."""
+    current = embedder()
+    if current is None:
+        raise EmbedderOff
+    space = spaces.serving()
+    if space is None:
+        raise VectorsUnavailable("no text has been embedded yet.")
+    if space.name != current.space:
+        raise VectorsUnavailable(
+            f"the vectors that serve are of {space.name}; those of {current.space} are being made."
+        )
+    (vector,) = current.embed([storable(text)[:EMBEDDED_QUERY_CHARS]])
+    return vector_index().nearest(space, vector, items=items, limit=limit)
 
 
 def _question(query: SearchQuery) -> Question:
-    if query.mode == "vector":
-        raise BadQuery("There are no vectors to search.", code="mode_unavailable", hint="Use keyword.", field="mode")
+    if query.mode not in get_args(Mode):
+        message = f"The mode {query.mode!r} is not known: expected one of {', '.join(get_args(Mode))}."
+        raise BadQuery(message, field="mode")
     if not 1 <= query.match_count <= MAX_MATCHES:
         raise BadQuery(f"match_count is {query.match_count}: expected 1 to {MAX_MATCHES}.", field="match_count")
     if not query.text.strip():
@@ -54,7 +126,7 @@ def _question(query: SearchQuery) -> Question:
         message = f"The query has {len(query.text)} characters: expected at most {MAX_QUERY_CHARS}."
         raise BadQuery(message, code="query_too_long", hint="Ask with the words that matter.", field="query")
     asked = question(query.text)
-    if not asked.lexemes:
+    if not asked.lexemes and (query.mode == "keyword" or not any(map(str.isalnum, query.text))):
         message = "The query holds no letter or digit to search for."
         raise BadQuery(message, code="query_without_words", hint="Ask with a word or two.", field="query")
     return asked
@@ -74,13 +146,32 @@ def _items(query: SearchQuery) -> Collection[int] | None:
     return list(visible.tagged(map(storable, query.tags)).values_list("pk", flat=True))
 
 
-def _matches(ranked: Sequence[Ranked]) -> list[_Match]:
+def _matches(ranked: Sequence[Fused]) -> list[_Match]:
     """Only of chunks that are there: the ranking may be older than a crawl's last commit."""
     chunks = Chunk.objects.filter(pk__in=[chunk.chunk_id for chunk in ranked])
-    documents = dict(chunks.values_list("pk", "document_id"))
-    found = [chunk for chunk in ranked if chunk.chunk_id in documents]
-    best = found[0].score if found and found[0].score > 0 else 1.0
-    return [_Match(chunk.chunk_id, documents[chunk.chunk_id], chunk.score, chunk.score / best) for chunk in found]
+    places = {pk: (document, ordinal) for pk, document, ordinal in chunks.values_list("pk", "document_id", "ordinal")}
+    return [
+        _Match(one.chunk_id, *places[one.chunk_id], one.score, Scores(keyword=one.keyword, vector=one.vector))
+        for one in ranked
+        if one.chunk_id in places
+    ]
+
+
+def _neighbours_joined(matches: Sequence[_Match]) -> list[_Match]:
+    """Chunks that stand side by side on their page become one match, in the place of the better one."""
+    places: dict[tuple[int, int], int] = {}
+    chosen: list[_Match] = []
+    for match in matches:
+        beside = (places.get((match.document_id, match.ordinal + step)) for step in (-1, 1))
+        place = next((at for at in beside if at is not None and len(chosen[at].joined) < MOST_JOINED), None)
+        if place is None:
+            place = len(chosen)
+            chosen.append(match)
+        else:
+            best = chosen[place]
+            chosen[place] = best._replace(joined=(*best.joined, match.chunk_id), on_page=best.on_page + 1)
+        places[match.document_id, match.ordinal] = place
+    return chosen
 
 
 def _by_page(matches: Iterable[_Match]) -> list[_Match]:
@@ -103,13 +194,24 @@ def _page_match(found: Sequence[_Match], score: float) -> _Match:
     return found[0]._replace(score=score, on_page=len(found), average=average)
 
 
-def _hits(matches: Sequence[_Match], asked: Question) -> Iterator[SearchHit]:
+def _hits(matches: Sequence[_Match], asked: Question, count: int) -> Iterator[SearchHit]:
+    """The best `count`, each text once: print views and mirrors hold the same under another address."""
     chunks = Chunk.objects.select_related("document", "item").defer("document__markdown")
-    rows = chunks.in_bulk([match.chunk_id for match in matches])
-    return (_hit(rows[match.chunk_id], match, asked) for match in matches if match.chunk_id in rows)
+    shown = matches[: count + SPARE_MATCHES]
+    rows = chunks.in_bulk([pk for match in shown for pk in (match.chunk_id, *match.joined)])
+    texts: set[str] = set()
+    for match in shown:
+        chunk = rows.get(match.chunk_id)
+        if chunk is None or chunk.content_hash in texts:
+            continue
+        texts.add(chunk.content_hash)
+        beside = [rows[pk] for pk in match.joined if pk in rows]
+        yield _hit(chunk, match, asked, text_of([chunk, *beside]))
+        if len(texts) == count:
+            return
 
 
-def _hit(chunk: Chunk, match: _Match, asked: Question) -> SearchHit:
+def _hit(chunk: Chunk, match: _Match, asked: Question, text: str) -> SearchHit:
     return SearchHit(
         chunk_id=chunk.pk,
         document_id=chunk.document_id,
@@ -120,16 +222,28 @@ def _hit(chunk: Chunk, match: _Match, asked: Question) -> SearchHit:
         heading_path=chunk.heading_path,
         anchor=chunk.anchor,
         ordinal=chunk.ordinal,
-        content=chunk.content,
+        content=text,
         knowledge_type=chunk.item.knowledge_type,
         tags=tuple(chunk.item.tags),
         page_word_count=chunk.document.word_count,
         score=_rounded(match.score),
-        scores=Scores(keyword=_rounded(match.keyword)),
-        snippet=snippet(chunk.content, asked.lexemes),
+        scores=Scores(*(None if one is None else _rounded(one) for one in match.scores)),
+        snippet=snippet(text, asked.lexemes),
         chunk_matches=match.on_page,
         average_score=_rounded(match.average or match.score),
     )
+
+
+def text_of(chunks: Sequence[Chunk]) -> str:
+    """In reading order; where cut prose overlaps, its repeated beginning is left out."""
+    first, *others = sorted(chunks, key=lambda chunk: chunk.ordinal)
+    text = first.content
+    for chunk in others:
+        repeated = next(
+            (size for size in range(MOST_OVERLAP, LEAST_OVERLAP, -1) if text.endswith(chunk.content[:size])), 0
+        )
+        text += chunk.content[repeated:] if repeated else f"\n\n{chunk.content}"
+    return text
 
 
 def _rounded(score: float) -> float:

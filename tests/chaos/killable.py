@@ -134,6 +134,7 @@ def killable_stack(database_url: str = "", **environment: str) -> Iterator[Killa
             "REDIS_URL": f"unix://{folder / 'redis.sock'}",
             "DATABASE_URL": database_url or f"sqlite:///{folder / 'archon.sqlite3'}",
             "ARCHON_WORKERS": "2",
+            "ARCHON_EMBEDDER": "off",
             **environment,
         }
         with KillableStack(Path(folder), settings) as stack:

@@ -61,6 +61,7 @@ class Cluster:
             "ARCHON_DATA_DIR": str(folder),
             "ARCHON_PORT": str(self.port),
             "ARCHON_WORKERS": "1",
+            "ARCHON_EMBEDDER": "off",
             "ARCHON_CRAWL_SLICES_PER_JOB": str(len(WORKERS)),
             "ARCHON_SWEEP_SECONDS": "1",
             "ARCHON_CRAWL_LEASE_SECONDS": "5",

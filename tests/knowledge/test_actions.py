@@ -11,7 +11,8 @@ from django.db import connection
 from knowledge import actions, tasks
 from knowledge.errors import BadChange, UnknownSource
 from knowledge.models import Chunk, Document, KnowledgeItem
-from knowledge.search import SearchQuery, search
+from knowledge.search.keyword import keyword_index
+from knowledge.search.words import question
 from tests.knowledge.pages import page, source, store
 
 pytestmark = pytest.mark.django_db
@@ -141,7 +142,7 @@ def test_the_purge_removes_every_row_of_deleted_sources_and_none_of_others(monke
     assert list(KnowledgeItem.objects.all()) == [kept]
     assert Document.objects.filter(item=kept).count() == Document.objects.count() == 3
     assert Chunk.objects.count() == index_rows() == 11
-    assert len(search(SearchQuery("zebra", match_count=50)).hits) == 11
+    assert len(keyword_index().rank(question("zebra"), items=None, limit=50)) == 11
 
 
 def test_the_purge_hands_over_to_a_new_task_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,7 @@ def test_link_targets_are_not_embedded() -> None:
     assert embedded_text("Title > Runners", content) == "Title > Runners\nSee [tasks] and [y][1], f(x) [0]."
 
 
+@pytest.mark.usefixtures("with_vectors")
 def test_the_settings_name_the_bundled_one_by_default() -> None:
     assert isinstance(embedder(), LocalEmbedder)
 
@@ -76,7 +77,7 @@ loaded = [name for name in ("onnxruntime", "tokenizers", "openai") if name in sy
 one.embed(["a"])
 print(loaded, "onnxruntime" in sys.modules)
 """
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "archon.settings"}
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "archon.settings", "ARCHON_EMBEDDER": "local"}
     found = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
     )

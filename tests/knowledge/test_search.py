@@ -164,7 +164,11 @@ def test_whatever_is_asked_is_answered_without_an_error(library: KnowledgeItem, 
         (SearchQuery("x" * 10_001), "query_too_long", "query"),
         (SearchQuery("x", match_count=0), "query_bad", "match_count"),
         (SearchQuery("x", match_count=51), "query_bad", "match_count"),
-        (SearchQuery("x", mode="vector"), "mode_unavailable", "mode"),
+        (
+            SearchQuery("x", mode="psychic"),  # type: ignore[arg-type]
+            "query_bad",
+            "mode",
+        ),
     ],
 )
 def test_a_question_that_cannot_be_asked_is_refused_with_the_field(query: SearchQuery, code: str, field: str) -> None:

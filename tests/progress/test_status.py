@@ -51,4 +51,4 @@ def test_the_table_of_shares_rises_from_stage_to_stage() -> None:
 
 def test_one_done_page_of_a_site_still_being_discovered_is_no_large_share() -> None:
     assert percentage(Status.CRAWLING, done=1, total=1, growing=True, before=0) < 10
-    assert percentage(Status.CRAWLING, done=1, total=1, growing=False, before=0) == 95
+    assert percentage(Status.CRAWLING, done=1, total=1, growing=False, before=0) == 70

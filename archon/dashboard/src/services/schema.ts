@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: f6b09e2ad684ccac6f89dd46f8f42127dd61aa6515f5c01b6c1f0bf8a47ddb2f
+// digest: ee49830bc91ed4a1a34c0a60bc700fe12e0c267a36192c16b95ec2fffcdf10bd
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -902,6 +902,8 @@ export interface components {
             /** @enum {string} */
             search_mode: "hybrid" | "vector" | "keyword";
             reranking_applied: boolean;
+            /** @default  */
+            notice: string;
             /** @enum {string} */
             return_mode: "chunks" | "pages";
             took_ms: number;

@@ -1,0 +1,86 @@
+"""Which vectors serve, and which are being made.
+
+With another embedder in the settings a second space is filled while the first one still serves; when
+nothing is missing in it any more the two swap, and the old vectors go.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from knowledge.embedding.embedder import Embedder, EmbeddingError
+from knowledge.embedding.models import ChunkVector, EmbeddingSpace
+from knowledge.search.vectors import vector_index
+
+logger = logging.getLogger(__name__)
+
+AGAIN_SECONDS = (5, 15, 60, 300)
+ROWS_PER_STATEMENT = 2_000
+
+
+def serving() -> EmbeddingSpace | None:
+    """The space that searches use; None before the first vector was asked for."""
+    return EmbeddingSpace.objects.filter(state=EmbeddingSpace.State.SERVING).first()
+
+
+def target(embedder: Embedder) -> EmbeddingSpace:
+    """The embedder's own space, made when it is new. Raises EmbeddingError when its dimension cannot be found out."""
+    space = EmbeddingSpace.objects.filter(name=embedder.space).first()
+    if space is not None:
+        return space
+    dimension = embedder.dimension()
+    with transaction.atomic():
+        first = not EmbeddingSpace.objects.select_for_update().exists()
+        state = EmbeddingSpace.State.SERVING if first else EmbeddingSpace.State.FILLING
+        space, made = EmbeddingSpace.objects.get_or_create(
+            name=embedder.space, defaults={"dimension": dimension, "state": state}
+        )
+    if made:
+        vector_index().prepare(space)
+    return space
+
+
+def swap(space: EmbeddingSpace) -> bool:
+    """Let a filled space serve. False when it serves already, or another process was faster."""
+    with transaction.atomic():
+        held = {one.pk: one for one in EmbeddingSpace.objects.select_for_update().all()}
+        if space.pk not in held or held[space.pk].state == EmbeddingSpace.State.SERVING:
+            return False
+        EmbeddingSpace.objects.exclude(pk=space.pk).update(state=EmbeddingSpace.State.FILLING)
+        EmbeddingSpace.objects.filter(pk=space.pk).update(state=EmbeddingSpace.State.SERVING)
+    logger.info("vectors of %s serve from now on", space.name)
+    return True
+
+
+def drop_others(space: EmbeddingSpace) -> None:
+    """Take out the vectors of spaces that no longer serve, some at a time, then the spaces."""
+    for other in EmbeddingSpace.objects.exclude(pk=space.pk).filter(state=EmbeddingSpace.State.FILLING):
+        while pks := list(ChunkVector.objects.filter(space=other).values_list("pk", flat=True)[:ROWS_PER_STATEMENT]):
+            ChunkVector.objects.filter(pk__in=pks).delete()
+        vector_index().drop(other)
+        other.delete()
+
+
+def embedder_away(space: EmbeddingSpace, error: EmbeddingError) -> float:
+    """Note that the embedder gives nothing, and why; seconds until it is asked again."""
+    seconds = float(error.retry_after or AGAIN_SECONDS[min(space.away_times, len(AGAIN_SECONDS) - 1)])
+    now = timezone.now()
+    if space.away_since is None:
+        logger.warning("no vectors from %s: %s %s", space.name, error.message, error.hint)
+        space.away_since = now
+    space.away_reason = f"{error.message} {error.hint}".strip()
+    space.away_times += 1
+    space.asked_again_at = now + timedelta(seconds=seconds)
+    space.save(update_fields=["away_since", "away_reason", "away_times", "asked_again_at"])
+    return seconds
+
+
+def embedder_back(space: EmbeddingSpace) -> None:
+    if space.away_since is not None:
+        logger.info("%s gives vectors again", space.name)
+        space.away_since, space.away_reason, space.away_times, space.asked_again_at = None, "", 0, None
+        space.save(update_fields=["away_since", "away_reason", "away_times", "asked_again_at"])
