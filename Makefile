@@ -86,5 +86,8 @@ model: install-dev ## make the bundled embedding model again from its published 
 cluster: install-dev ## PostgreSQL, Redis, two web processes behind nginx, three workers; ARGS=--check kills each
 	@$(VENV)/python -m tests.cluster $(ARGS)
 
+ssrf: install-dev ## every spelling of a forbidden address, every way in, over HTTP and by a browser
+	@$(VENV)/python -m tests.chaos.ssrf
+
 requirements: install-dev ## compile requirements*.txt from pyproject.toml
 	@PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python .ci/requirements.py compile

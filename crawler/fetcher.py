@@ -435,6 +435,8 @@ def _browser_strategy(settings: "BrowserSettings", cdp_url: str) -> Any:
             except PlaywrightError as error:
                 if "context was destroyed" not in str(error):
                     raise
+                if refusal := config.visit.refusal(config.visit.wanted):
+                    raise refusal from None
                 await page.wait_for_load_state("domcontentloaded")  # it moved on by script
             else:
                 return
