@@ -21,9 +21,7 @@ MAX_LINKS = 20_000
 MAX_TITLE_CHARS = 300
 MAX_DESCRIPTION_CHARS = 1_000
 _NOWHERE = "https://file.invalid/"
-SHELL_CHARS = 200  # a page with less text than this may be waiting for JavaScript
 
-_SHELL_ROOTS = "#root, #app, #__next, #__nuxt, #___gatsby, app-root, [data-reactroot]"
 _NOT_LINKS = re.compile(r"(?:javascript|mailto|tel|data|about|blob|ftp|file):", re.IGNORECASE)
 _REFRESH = re.compile(r"""^\s*\d+(?:\.\d+)?\s*[;,]\s*url\s*=\s*["']?([^"'\s]+)""", re.IGNORECASE)
 _LINK_TITLE = re.compile(r'(<a [^>]*?) title="[^"]*"')
@@ -53,7 +51,6 @@ class Extracted:
     language: str
     nofollow: bool
     noindex: bool
-    app_shell: bool
 
 
 def extract(html: str, url: str) -> Extracted:
@@ -63,7 +60,6 @@ def extract(html: str, url: str) -> Extracted:
     robots = _meta(tree, "robots").lower()
     everything = "none" in robots
     links, canonical = tuple(_links(tree, base)), _canonical(tree, base)
-    shell = _is_app_shell(tree)
     main = markup.main_element(tree)
     whole_body = main is None or main.tag == "body"
     headings: tuple[Heading, ...] = ()
@@ -82,7 +78,6 @@ def extract(html: str, url: str) -> Extracted:
         language=_language(tree),
         nofollow=everything or "nofollow" in robots,
         noindex=everything or "noindex" in robots,
-        app_shell=shell,
     )
 
 
@@ -102,7 +97,6 @@ def extract_text(text: str, url: str, content_type: str) -> Extracted:
         language="",
         nofollow=False,
         noindex=False,
-        app_shell=False,
     )
 
 
@@ -218,18 +212,6 @@ def _title(tree: LexborHTMLParser, headings: tuple[Heading, ...], url: str, *, w
 def _name_in(url: str) -> str:
     path, _ = path_and_query(url)
     return path.rstrip("/").rpartition("/")[2] or url
-
-
-def _is_app_shell(tree: LexborHTMLParser) -> bool:
-    """Hardly any text, and a sign that JavaScript would bring more."""
-    body = tree.body
-    if body is None or tree.css_first("script") is None:
-        return False
-    hidden = sum(len(node.text().strip()) for node in body.css("script, style, noscript, template"))
-    if len(body.text().strip()) - hidden >= SHELL_CHARS:
-        return False
-    notice = " ".join(node.text() for node in body.css("noscript")).lower()
-    return body.css_first(_SHELL_ROOTS) is not None or "javascript" in notice
 
 
 def _meta(tree: LexborHTMLParser, name: str) -> str:

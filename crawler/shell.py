@@ -3,7 +3,8 @@
 import re
 
 ENOUGH_CHARS = 200
-NOTICE_CHARS = 1_000
+NOTICE_CHARS = 600
+BEGINNING_CHARS = 16_384
 _ROOT_NAMES = "root|app|__next|__nuxt|___gatsby|svelte|q-app"
 _EMPTY_ROOT = re.compile(
     rf"""<(div|main|section|body)\b[^<>]*\bid\s*=\s*["']?(?:{_ROOT_NAMES})["']?(?=[\s>])[^<>]*>\s*</\1\s*>"""
@@ -19,17 +20,19 @@ def needs_browser(html: str) -> bool:
     """Only a page with scripts does; one that says enough without them does not.
 
     It does when it says less than ENOUGH_CHARS, when the element that an application renders into is empty, or when
-    it says little and asks for JavaScript. Most pages are judged by their first few hundred characters.
+    it says little and asks for JavaScript. Most pages are judged by their first characters: this runs for every page.
     """
-    lowered = html.lower()
-    if "<script" not in lowered:
+    if "<script" not in html and "<SCRIPT" not in html:
         return False
+    if len(html) > BEGINNING_CHARS and visible_chars(html[:BEGINNING_CHARS].lower(), NOTICE_CHARS) == NOTICE_CHARS:
+        return _EMPTY_ROOT.search(html, 0, BEGINNING_CHARS) is not None
+    lowered = html.lower()
     said = visible_chars(lowered, NOTICE_CHARS)
     if said < ENOUGH_CHARS:
         return True
     if said < NOTICE_CHARS and any("javascript" in notice[1] for notice in _NOTICE.finditer(lowered)):
         return True
-    return _EMPTY_ROOT.search(lowered) is not None
+    return _EMPTY_ROOT.search(html) is not None
 
 
 def visible_chars(lowered: str, enough: int) -> int:
@@ -38,7 +41,7 @@ def visible_chars(lowered: str, enough: int) -> int:
     while count < enough:
         tag = _TAG.search(lowered, position)
         end = tag.start() if tag else len(lowered)
-        count += len(" ".join(lowered[position:end].split()))
+        count += len(lowered[position:end].strip())
         if tag is None:
             break
         position = _after(lowered, tag)

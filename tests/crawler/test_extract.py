@@ -303,21 +303,6 @@ def test_links_follow_the_base_of_the_page_and_its_refresh() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("body", "shell"),
-    [
-        ("<div id=root></div><script src=app.js></script>", True),
-        ("<div id=__next>Loading…</div><script>1</script>", True),
-        ("<noscript>You need to enable JavaScript to run this app.</noscript><script src=a.js></script>", True),
-        ("<div id=root></div>", False),
-        ("<p>A short page.</p><script>track()</script>", False),
-        ("<div id=root>" + "<p>Rendered on the server already.</p>" * 20 + "</div><script>1</script>", False),
-    ],
-)
-def test_a_page_that_waits_for_javascript_is_recognised(body: str, shell: bool) -> None:
-    assert read(body).app_shell is shell
-
-
 # ---- Pages that are wrong -----------------------------------------------------------------
 
 

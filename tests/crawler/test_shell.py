@@ -44,5 +44,5 @@ def test_malformed_pages_are_judged_in_one_pass(part: str) -> None:
 
 
 def test_characters_are_counted_as_far_as_needed() -> None:
-    assert visible_chars("<p>one  two</p> <!-- no --> three<script>four</script>", 100) == 12
+    assert visible_chars("<p> one two </p> <!-- no --> three<script>four</script>", 100) == 12
     assert visible_chars("<p>one two</p>", 3) == 3
