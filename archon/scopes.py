@@ -61,6 +61,7 @@ ROUTES: Mapping[str, Row] = {
         "api/progress/<path:progress_id>",
         "api/progress/<path:progress_id>/events",
         "api/crawls/<path:progress_id>/pages",
+        "api/crawls/<path:progress_id>/hosts",
         "api/knowledge-items",
         "api/knowledge-items/crawl",
         "api/knowledge-items/stop/<path:progress_id>",
@@ -74,6 +75,7 @@ ROUTES: Mapping[str, Row] = {
         "api/knowledge-items/<source_id>/chunks",
         "api/documents/upload",
         "api/documents/uploads/<path:progress_id>/files",
+        "api/knowledge-items/<source_id>/code-examples",
         "api/pages",
         "api/pages/by-url",
         "api/pages/<page_id>",
@@ -86,7 +88,7 @@ ROUTES: Mapping[str, Row] = {
     **same(CRAWL, "api/webhooks", "api/webhooks/<int:webhook_id>", "api/webhooks/<int:webhook_id>/test"),
     **same(CRAWL, "api/webhooks/<int:webhook_id>/deliveries"),
     # A question comes with POST and changes nothing.
-    **same(READ, "api/rag/query", "api/knowledge-items/search"),
+    **same(READ, "api/rag/query", "api/rag/code-examples", "api/knowledge-items/search"),
     # Whoever may read may ask; each account sees its own chats alone.
     **same(READ, "api/chat/sessions", "api/chat/sessions/<path:session_id>"),
     **same(READ, "api/chat/sessions/<path:session_id>/messages", "api/chat/sessions/<path:session_id>/stop"),

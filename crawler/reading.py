@@ -147,7 +147,9 @@ def incoming(
     markdown: str,
     headings: Iterable[tuple[int, str, str]],
     content_type: str,
-    **more: str,
+    *,
+    description: str = "",
+    language: str = "",
 ) -> IncomingDocument:
     """A document of this page, without what the server could be asked with whether it changed."""
     return IncomingDocument(
@@ -159,7 +161,8 @@ def incoming(
         content_type=content_type,
         http_status=page.status,
         fetched_at=timezone.now(),
-        **more,
+        description=description,
+        language=language,
     )
 
 

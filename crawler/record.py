@@ -128,6 +128,7 @@ class Batch:
                 "total_pages",
                 "discovered_urls",
                 "chunks_stored",
+                "code_examples_stored",
                 "word_count",
             ),
             0,
@@ -172,6 +173,7 @@ class Batch:
         url.error_code = url.error_message = url.error_hint = ""
         self.add["processed_pages"] += 1
         self.add["chunks_stored"] += result.chunks
+        self.add["code_examples_stored"] += result.code_examples
         self.add["word_count"] += result.words
 
     def _keep(self, unchanged: Sequence[Unchanged]) -> None:
@@ -311,6 +313,8 @@ def remove_vanished(job: CrawlJob) -> int:
 
 def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:
     parts = [f"Completed: {stored} pages, {row.chunks_stored} chunks, {row.word_count:,} words."]
+    if row.code_examples_stored:
+        parts.append(f"{row.code_examples_stored} code examples can be searched by themselves.")
     if rendered := CrawlUrl.objects.filter(job=job, rendered=True).count():
         parts.append(f"{rendered} of them needed a browser.")
     if row.failed_pages:

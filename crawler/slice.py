@@ -148,7 +148,7 @@ class Slice:
 
     def _send(self, urls: list[CrawlUrl]) -> None:
         asked = [url.url_hash for url in urls] if self.job.generation > 1 else []
-        known = validators(self.job.item_id, asked) if asked else {}
+        known = validators(self.job.item_id, asked, code_examples=self.job.extract_code_examples) if asked else {}
         for url in urls:
             self._fetch(url, known.get(url.url_hash))
 
@@ -264,7 +264,8 @@ class Slice:
         headings = ((heading.level, heading.text, heading.anchor) for heading in found.headings)
         about = {"description": found.description, "language": found.language}
         read_page = incoming(page, page.final_url, found.title, found.markdown, headings, page.content_type, **about)
-        document = prepare_document(with_validators(read_page, page))
+        read_page = dataclasses.replace(with_validators(read_page, page), code_examples=self.job.extract_code_examples)
+        document = prepare_document(read_page)
         links: tuple[str, ...] = () if found.nofollow and self.job.respect_robots else found.links
         if begun is not None:
             links = (*(links if begun.follow else ()), *begun.addresses)

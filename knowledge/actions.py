@@ -12,8 +12,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from knowledge.errors import BadChange, UnknownSource
-from knowledge.ingest.store import ROWS_PER_STATEMENT, remove_chunks
-from knowledge.models import Chunk, Document, KnowledgeItem
+from knowledge.ingest.batches import ROWS_PER_STATEMENT
+from knowledge.ingest.example_rows import remove_examples
+from knowledge.ingest.store import remove_chunks
+from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem
 from progress import tracker
 from progress.errors import ProgressEnded
 from progress.groups import KNOWLEDGE_TOPIC
@@ -128,6 +130,10 @@ def purge_batch() -> bool:
         chunks = Chunk.objects.filter(item=item).values_list("pk", flat=True)[:ROWS_PER_STATEMENT]
         if pks := list(chunks):
             remove_chunks(pks)
+            return True
+        examples = CodeExample.objects.filter(item=item).values_list("pk", flat=True)[:ROWS_PER_STATEMENT]
+        if pks := list(examples):
+            remove_examples(pks)
             return True
         # Aliases point to their originals, so they go first.
         of_item = Document.objects.filter(item=item)

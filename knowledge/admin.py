@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from knowledge import actions
-from knowledge.models import Chunk, Document, KnowledgeItem, Upload, UploadedFile
+from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem, Upload, UploadedFile
 
 EDITABLE = ("title", "description", "knowledge_type", "tags", "status", "update_frequency", "group_name")
 
@@ -39,7 +39,17 @@ class KnowledgeItemAdmin(KnowledgeAdmin):
     list_display = ("title", "source_id", "knowledge_type", "status", "document_count", "chunk_count", "updated_at")
     list_filter = ("status", "knowledge_type", "source_type")
     search_fields = ("title", "url", "source_id", "description")
-    fields = (*EDITABLE, "source_id", "url", "source_type", "document_count", "chunk_count", "word_count", "fetched_at")
+    fields = (
+        *EDITABLE,
+        "source_id",
+        "url",
+        "source_type",
+        "document_count",
+        "chunk_count",
+        "code_example_count",
+        "word_count",
+        "fetched_at",
+    )
     readonly_fields = tuple(field for field in fields if field not in EDITABLE)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[KnowledgeItem]:
@@ -65,6 +75,7 @@ class KnowledgeItemAdmin(KnowledgeAdmin):
             "sources": len(items),
             "documents": sum(item.document_count for item in items),
             "chunks": sum(item.chunk_count for item in items),
+            "code examples": sum(item.code_example_count for item in items),
         }
         return [str(item) for item in items], counts, set(), []
 
@@ -115,3 +126,16 @@ class UploadedFileAdmin(StoredTextAdmin):
     list_display = ("name", "state", "reason", "content_type", "size", "chunks", "error_message")
     list_filter = ("state",)
     search_fields = ("name", "upload__progress__id")
+
+
+@admin.register(CodeExample)
+class CodeExampleAdmin(StoredTextAdmin):
+    list_display = ("id", "title", "language", "item", "document", "ordinal")
+    list_select_related = ("item", "document")
+    list_filter = ("language",)
+    search_fields = ("title", "summary", "code")
+    raw_id_fields = ("item", "document")
+    ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CodeExample]:
+        return super().get_queryset(request).defer("document__markdown")

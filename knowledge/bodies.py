@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from knowledge.listing import item_body, item_metadata
-from knowledge.models import Chunk, Document, KnowledgeItem
-from knowledge.search import SearchHit
+from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem
+from knowledge.search import ExampleHit, SearchHit
 
 
 def summary_body(item: KnowledgeItem) -> dict[str, Any]:
@@ -119,4 +119,37 @@ def page_hit_body(hit: SearchHit) -> dict[str, Any]:
         "aggregate_similarity": hit.score,
         "average_similarity": hit.average_score,
         "source_id": hit.source_id,
+    }
+
+
+def example_body(example: CodeExample) -> dict[str, Any]:
+    return {"content": example.code, **_described(example)}
+
+
+def example_hit_body(hit: ExampleHit) -> dict[str, Any]:
+    return {
+        "code": hit.example.code,
+        **_described(hit.example),
+        "similarity_score": hit.score,
+        "scores": hit.scores._asdict(),
+    }
+
+
+def _described(example: CodeExample) -> dict[str, Any]:
+    return {
+        "id": str(example.pk),
+        "source_id": example.item.source_id,
+        "language": example.language,
+        "title": example.title,
+        "summary": example.summary,
+        "url": example.url,
+        "metadata": {
+            "page_id": str(example.document_id),
+            "page_title": example.document.title,
+            "heading_path": example.heading_path,
+            "anchor": example.anchor,
+            "char_count": len(example.code),
+            "knowledge_type": example.item.knowledge_type,
+            "tags": example.item.tags,
+        },
     }

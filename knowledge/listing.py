@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, IntegerField, Max, Sum
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 
+from knowledge.ingest.code_examples import REASONS
 from knowledge.messages import ItemBody, ItemMetadata, ItemsBody
-from knowledge.models import KnowledgeItem, KnowledgeItemQuerySet
+from knowledge.models import Document, KnowledgeItem, KnowledgeItemQuerySet
 from progress.wire import storable
 
 WORDS_PER_PAPER_PAGE = 250
@@ -109,3 +112,9 @@ def item_metadata(item: KnowledgeItem) -> ItemMetadata:
         "original_url": item.url,
         "group_name": item.group_name,
     }
+
+
+def left_out(item: KnowledgeItem) -> dict[str, int]:
+    """How many code blocks of a source are no example, by reason. One query."""
+    sums = {reason: Sum(Cast(KT(f"code_left_out__{reason}"), IntegerField()), default=0) for reason in REASONS}
+    return Document.objects.filter(item=item).exclude(code_left_out={}).aggregate(**sums)

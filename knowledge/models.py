@@ -1,4 +1,5 @@
-"""What was learned: sources (KnowledgeItem), their pages (Document) and the passages that are searched (Chunk)."""
+"""What was learned: sources (KnowledgeItem), their pages (Document), and what is searched in these: passages (Chunk)
+and code (CodeExample)."""
 
 from __future__ import annotations
 
@@ -151,6 +152,10 @@ class Document(models.Model):
     word_count = models.PositiveIntegerField(default=0)
     char_count = models.PositiveIntegerField(default=0)
     chunk_count = models.PositiveIntegerField(default=0)
+    # Null: the code of this page was never looked for.
+    code_example_count = models.PositiveIntegerField(null=True, blank=True)
+    # How many code blocks are no example, by reason: {"short": 3, "prose": 1}.
+    code_left_out = models.JSONField(default=dict, blank=True)
     http_status = models.PositiveSmallIntegerField(default=200)
     fetched_at = models.DateTimeField()
     first_seen_at = models.DateTimeField()
@@ -212,6 +217,44 @@ class Chunk(models.Model):
     @property
     def url(self) -> str:
         """The page's URL, down to the heading when it has an anchor; a section of a file has a fragment already."""
+        return f"{self.document.url.partition('#')[0]}#{self.anchor}" if self.anchor else self.document.url
+
+
+class CodeExampleQuerySet(models.QuerySet["CodeExample"]):
+    def in_reading_order(self) -> Self:
+        return self.order_by("item", "document", "ordinal")
+
+
+class CodeExample(models.Model):
+    """A piece of code of a page, with what the page says of it. The keyword index holds one row per example.
+
+    `content_hash` covers the code and its language: an example whose surroundings change is still the same one.
+    """
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="code_examples", db_index=False)
+    item = models.ForeignKey(KnowledgeItem, on_delete=models.CASCADE, related_name="code_examples", db_index=False)
+    # Negative only inside the transaction that puts a page's examples into a new order.
+    ordinal = models.IntegerField()
+    content_hash = models.CharField(max_length=DIGEST_CHARS)
+    language = models.CharField(max_length=40, blank=True)
+    title = models.CharField(max_length=200, blank=True)
+    summary = models.TextField(blank=True)
+    heading_path = models.TextField(blank=True)
+    anchor = models.TextField(blank=True)
+    code = models.TextField()
+
+    objects: ClassVar[models.Manager[CodeExample]] = CodeExampleQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["document", "ordinal"], name="example_document_ordinal"),)
+        indexes = (models.Index(fields=["item", "document", "ordinal"], name="example_reading_order"),)
+
+    def __str__(self) -> str:
+        return f"{self.title or self.code[:60]} #{self.ordinal}"
+
+    @property
+    def url(self) -> str:
+        """The page's URL, down to the heading; as of a chunk."""
         return f"{self.document.url.partition('#')[0]}#{self.anchor}" if self.anchor else self.document.url
 
 

@@ -260,6 +260,91 @@ class RagAnswer(Schema):
     took_ms: float
 
 
+class CodeExampleMetadata(Schema):
+    page_id: str
+    page_title: str
+    heading_path: str
+    anchor: str
+    char_count: int
+    knowledge_type: str
+    tags: list[str]
+
+
+class CodeExampleOut(Schema):
+    """`language` is empty when neither the page nor the code tells it."""
+
+    id: str
+    source_id: str
+    content: str
+    language: str
+    title: str
+    summary: str
+    url: str
+    metadata: CodeExampleMetadata
+
+
+class LeftOut(Schema):
+    """How many code blocks are no example: of one short line, a listing of data, prose in a box, a drawing, mere
+    output, or the same code again."""
+
+    short: int
+    long: int
+    prose: int
+    diagram: int
+    output: int
+    duplicate: int
+
+
+class CodeExampleList(Schema):
+    """`left_out` tells what else was found, so that no examples never means nobody looked."""
+
+    success: bool = True
+    source_id: str
+    code_examples: list[CodeExampleOut]
+    left_out: LeftOut
+    total: int
+    limit: int
+    offset: int
+    has_more: bool
+
+
+class CodeExampleQuery(Schema):
+    query: str = Field("", description="What the code does, or names that stand in it.")
+    source: str | None = Field(None, description="source_id of the one source to search in.")
+    tags: list[Tag] = Field(default_factory=list, max_length=50, description="Only sources that carry all of these.")
+    language: str = Field("", max_length=40, description="Only code of this language: python, shell, json, ...")
+    match_count: int = Field(5, ge=1, le=MAX_MATCHES)
+    mode: Mode = "hybrid"
+
+
+class CodeExampleHit(Schema):
+    """`similarity_score` is relative to the best hit."""
+
+    id: str
+    source_id: str
+    code: str
+    language: str
+    title: str
+    summary: str
+    url: str
+    metadata: CodeExampleMetadata
+    similarity_score: float
+    scores: HitScores
+
+
+class CodeExampleAnswer(Schema):
+    success: bool = True
+    results: list[CodeExampleHit]
+    query: str
+    source: str | None
+    language: str
+    match_count: int
+    total_found: int
+    search_mode: Mode
+    reranking_applied: bool = False
+    took_ms: float
+
+
 class Metrics(Schema):
     sources_count: int
     pages_count: int

@@ -109,7 +109,8 @@ def language_model(settings: Any) -> Iterator[type[StreamedAnswer]]:
         settings.LLM_MODEL, settings.LLM_BASE_URL = "walrus-1", f"http://127.0.0.1:{server.server_port}/v1"
         llm._client.cache_clear()
         yield Answering
-        submit(llm._client(os.getpid()).close()).result(10)
+        client = llm._client(os.getpid(), settings.LLM_BASE_URL, settings.LLM_API_KEY)
+        submit(client.close()).result(10)
         llm._client.cache_clear()
         server.shutdown()
 
@@ -175,6 +176,7 @@ class TestLists:
 
 
 class TestDoctor:
+    @pytest.mark.usefixtures("with_vectors")
     def test_every_broken_part_has_a_remedy(self) -> None:
         code, out, _ = run("doctor")
         checks = {check["name"]: check for check in json.loads(out)["checks"]}

@@ -2,10 +2,10 @@
 
 from ninja import Router
 
-from knowledge.api import items, pages, search, uploads
+from knowledge.api import code_examples, items, pages, search, uploads
 
 router = Router(tags=["knowledge"])
-for part in (search, items, pages, uploads):
+for part in (search, items, pages, uploads, code_examples):
     router.add_router("", part.router)
 
 __all__ = ["router"]

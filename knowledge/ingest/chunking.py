@@ -141,9 +141,14 @@ def _key(text: str) -> str:
     return _SPACE.sub(" ", plain(text)).casefold()
 
 
+def unmarked(text: str) -> str:
+    """Without emphasis, code marks and link targets. Bounded per mark, so the caller bounds the text."""
+    return _MARKUP.sub("", text)
+
+
 def plain(text: str) -> str:
     """A heading's words without emphasis, links and the permalink sign."""
-    return _MARKUP.sub("", text[: 4 * HEADING_CHARS]).rstrip("¶#§\uf0c1 ").strip()[:HEADING_CHARS]
+    return unmarked(text[: 4 * HEADING_CHARS]).rstrip("¶#§\uf0c1 ").strip()[:HEADING_CHARS]
 
 
 def _parts(markdown: str) -> Iterator[Heading | Block]:

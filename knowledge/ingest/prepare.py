@@ -1,13 +1,15 @@
-"""All that a page costs in CPU, before its transaction: chunks, hashes, counts, lexemes. No database here."""
+"""All that a page costs in CPU, before its transaction: chunks, code, hashes, counts, lexemes. No database here."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
 from knowledge.embedding.tokens import window_share
 from knowledge.ingest.chunking import PATH_SEPARATOR, ChunkText, Headings, chunk_markdown, path_root
+from knowledge.ingest.code_examples import ExampleText, code_examples
 from knowledge.search.words import IndexedText, all_forms, indexed_text
 from progress.wire import storable
 
@@ -17,7 +19,10 @@ DESCRIPTION_CHARS = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingDocument:
-    """A page or file as it was read. `url_hash`: the first 32 hex characters of the SHA-256 of `url`."""
+    """A page or file as it was read. `url_hash`: the first 32 hex characters of the SHA-256 of `url`.
+
+    `code_examples`: whether its code shall be searchable by itself.
+    """
 
     url: str
     url_hash: str
@@ -30,6 +35,7 @@ class IncomingDocument:
     last_modified: str = ""
     description: str = ""
     language: str = ""
+    code_examples: bool = True
     fetched_at: datetime
 
 
@@ -45,11 +51,27 @@ class PreparedChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedExample:
+    text: ExampleText
+    content_hash: str
+    indexed: IndexedText
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedExamples:
+    examples: tuple[PreparedExample, ...]
+    left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedDocument:
+    """`code` is None when nobody asked for code examples."""
+
     incoming: IncomingDocument
     content_hash: str
     word_count: int
     chunks: tuple[PreparedChunk, ...]
+    code: PreparedExamples | None
 
 
 def prepare_document(incoming: IncomingDocument) -> PreparedDocument:
@@ -63,6 +85,7 @@ def prepare_document(incoming: IncomingDocument) -> PreparedDocument:
         content_hash=_digest(document.title, document.markdown),
         word_count=len(document.markdown.split()),
         chunks=tuple(_prepared(chunk, root, title) for chunk in chunks),
+        code=_prepared_code(document, root, title) if document.code_examples else None,
     )
 
 
@@ -75,6 +98,26 @@ def _prepared(chunk: ChunkText, root: str, title: str) -> PreparedChunk:
         content_hash=_digest(chunk.heading_path, chunk.content),
         indexed=indexed_text(title, all_forms(headings), chunk.content),
     )
+
+
+def _prepared_code(document: IncomingDocument, root: str, title: str) -> PreparedExamples:
+    found = code_examples(document.markdown, document.title, document.headings)
+    prepared = (
+        PreparedExample(
+            example,
+            content_hash=_digest(example.language, example.code),
+            indexed=indexed_example(example, root, title),
+        )
+        for example in found.kept
+    )
+    return PreparedExamples(tuple(prepared), found.left_out)
+
+
+def indexed_example(example: ExampleText, root: str, title: str) -> IndexedText:
+    """`title`: the lexemes of `root`, the page's title as heading paths begin with it."""
+    headings = example.heading_path.removeprefix(root).removeprefix(PATH_SEPARATOR)
+    body = f"{example.summary}\n{example.code}"
+    return indexed_text(title, all_forms(f"{headings} {example.title} {example.language}"), body)
 
 
 def _storable(incoming: IncomingDocument) -> IncomingDocument:

@@ -1,4 +1,5 @@
-"""Prepared documents into rows: documents, chunks, the keyword index and the source's counts, in one transaction."""
+"""Prepared documents into rows: documents, chunks, code examples, their keyword indexes and the source's counts, in
+one transaction."""
 
 from __future__ import annotations
 
@@ -14,15 +15,18 @@ from django.utils import timezone
 
 from knowledge.embedding.rows import remove_vectors
 from knowledge.errors import UnknownSource
-from knowledge.ingest.prepare import PreparedChunk, PreparedDocument
-from knowledge.models import Chunk, Document, KnowledgeItem
+from knowledge.ingest.batches import batches
+from knowledge.ingest.example_rows import ExampleRenewal, remove_examples
+from knowledge.ingest.prepare import PreparedChunk, PreparedDocument, PreparedExamples
+from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem
 from knowledge.search.keyword import IndexEntry, keyword_index
 from knowledge.search.words import IndexedText
 
 Outcome = Literal["new", "changed", "unchanged", "alias"]
 # What every fetch renews, also of a page that did not change.
 FETCH_FIELDS = ("generation", "fetched_at", "http_status", "etag", "last_modified")
-TEXT_FIELDS = ("markdown", "char_count", "word_count", "chunk_count")
+CODE_FIELDS = ("code_example_count", "code_left_out")
+TEXT_FIELDS = ("markdown", "char_count", "word_count", "chunk_count", *CODE_FIELDS)
 CONTENT_FIELDS = (
     *FETCH_FIELDS,
     *TEXT_FIELDS,
@@ -34,17 +38,18 @@ CONTENT_FIELDS = (
     "changed_at",
     "alias_of",
 )
-ROWS_PER_STATEMENT = 500
+NO_CODE = PreparedExamples((), {})
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """`chunks` and `words` are what this call adds to the generation, so that their sum over a crawl is what the
-    source holds: a page met a second time, and an alias, add nothing."""
+    """`chunks`, `words` and `code_examples` are what this call adds to the generation, so that their sum over a crawl
+    is what the source holds: a page met a second time, and an alias, add nothing."""
 
     document_id: int
     chunks: int
     words: int
+    code_examples: int
     outcome: Outcome
 
 
@@ -52,9 +57,10 @@ class Counts(NamedTuple):
     documents: int = 0
     chunks: int = 0
     words: int = 0
+    examples: int = 0
 
     def __sub__(self, other: Counts) -> Counts:
-        return Counts(self.documents - other.documents, self.chunks - other.chunks, self.words - other.words)
+        return Counts(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 NOTHING = Counts()
@@ -81,9 +87,12 @@ class Validators(NamedTuple):
     last_modified: str
 
 
-def validators(item_id: int, url_hashes: Collection[str]) -> dict[str, Validators]:
-    """Of the pages that can be asked for conditionally, by the hash of their URL."""
+def validators(item_id: int, url_hashes: Collection[str], *, code_examples: bool) -> dict[str, Validators]:
+    """Of the pages that can be asked for conditionally, by the hash of their URL. A page whose code is wanted and was
+    never looked for is fetched whole."""
     known = Document.objects.filter(item=item_id, url_hash__in=url_hashes).exclude(etag="", last_modified="")
+    if code_examples:
+        known = known.exclude(code_example_count=None)
     return {row[0]: Validators(*row[1:]) for row in known.values_list("url_hash", "etag", "last_modified")}
 
 
@@ -96,7 +105,7 @@ def keep_documents(
         doc.url_hash: doc for doc in Document.objects.filter(item=item_id, url_hash__in=url_hashes).defer("markdown")
     }
     stored = {
-        url_hash: Stored(doc.pk, *((0, 0) if doc.generation == generation else _counts(doc)[1:]), "unchanged")
+        url_hash: _stored(doc, NOTHING if doc.generation == generation else _counts(doc), "unchanged")
         for url_hash, doc in kept.items()
     }
     Document.objects.filter(pk__in=[doc.pk for doc in kept.values()]).update(
@@ -135,6 +144,8 @@ class _Batch:
         self.by_content = {found.content_hash: self.touched.get(found.pk, found) for found in originals}
         self.created: list[Document] = []
         self.rewritten: list[tuple[Document, PreparedDocument]] = []
+        # Unchanged pages whose code is looked for for the first time.
+        self.searched: list[tuple[Document, PreparedDocument]] = []
 
     def store(self) -> list[Stored]:
         changing = [doc for doc in self.by_url.values() if doc.content_hash != self.latest[doc.url_hash].content_hash]
@@ -144,6 +155,7 @@ class _Batch:
         taken = {url_hash: self._take(one) for url_hash, one in self.latest.items()}
         self._write_documents()
         self._write_chunks()
+        self._write_examples()
         self._write_counts()
         return [self._stored(one, *taken[one.incoming.url_hash]) for one in self.prepared]
 
@@ -151,7 +163,7 @@ class _Batch:
         url_hash = prepared.incoming.url_hash
         if self.latest[url_hash] is not prepared:
             outcome, added = "unchanged", NOTHING
-        return Stored(self.by_url[url_hash].pk, added.chunks, added.words, outcome)
+        return _stored(self.by_url[url_hash], added, outcome)
 
     def _leave(self, document: Document, changing: Sequence[Document]) -> None:
         """Before a page's content goes: the first alias that still shows it inherits it, chunks and all."""
@@ -172,6 +184,7 @@ class _Batch:
             alias.alias_of = heir
             alias.save(update_fields=["alias_of"])
         Chunk.objects.filter(document=document).update(document=heir)
+        CodeExample.objects.filter(document=document).update(document=heir)
         self.by_content[heir.content_hash] = heir
 
     def _take(self, prepared: PreparedDocument) -> tuple[Outcome, Counts]:
@@ -187,6 +200,9 @@ class _Batch:
                 counted = self.before[document.pk]
             if document.content_hash == prepared.content_hash:
                 outcome = "alias" if _is_alias(document) else "unchanged"
+                if prepared.code is not None and document.code_example_count is None:
+                    self._take_code(document, prepared)
+                    self.searched.append((document, prepared))
             else:
                 outcome = self._rewrite(document, prepared, "changed")
         document.generation, document.fetched_at = self.generation, incoming.fetched_at
@@ -220,19 +236,28 @@ class _Batch:
         document.char_count = 0 if original else len(incoming.markdown)
         document.word_count = 0 if original else prepared.word_count
         document.chunk_count = 0 if original else len(prepared.chunks)
+        self._take_code(document, prepared)
         if original is None:
             self.by_content[prepared.content_hash] = document
         self.rewritten.append((document, prepared))
         return "alias" if original else outcome
 
+    @staticmethod
+    def _take_code(document: Document, prepared: PreparedDocument) -> None:
+        """An alias holds none, as it holds no text."""
+        code = prepared.code if not _is_alias(document) else NO_CODE
+        document.code_example_count = None if code is None else len(code.examples)
+        document.code_left_out = {} if code is None else dict(code.left_out)
+
     def _write_documents(self) -> None:
         # Originals first: an alias needs the id of its original.
         Document.objects.bulk_create([document for document in self.created if not _is_alias(document)])
         Document.objects.bulk_create([document for document in self.created if _is_alias(document)])
-        rewritten = {document.pk for document, _ in self.rewritten}
+        fields: dict[int, tuple[str, ...]] = {document.pk: CONTENT_FIELDS for document, _ in self.rewritten}
+        fields |= {document.pk: (*FETCH_FIELDS, *CODE_FIELDS) for document, _ in self.searched}
         for document in self.by_url.values():
             if document.pk in self.touched:
-                document.save(update_fields=CONTENT_FIELDS if document.pk in rewritten else FETCH_FIELDS)
+                document.save(update_fields=fields.get(document.pk, FETCH_FIELDS))
         self.touched |= {document.pk: document for document in self.created}
 
     def _write_chunks(self) -> None:
@@ -246,12 +271,20 @@ class _Batch:
             renewal.plan(document, () if _is_alias(document) else prepared.chunks, old[document.pk])
         renewal.write()
 
+    def _write_examples(self) -> None:
+        changed = [doc.pk for doc, _ in (*self.rewritten, *self.searched) if self.before.get(doc.pk, NOTHING).examples]
+        renewal = ExampleRenewal(changed)
+        for document, prepared in (*self.rewritten, *self.searched):
+            renewal.plan(document, () if prepared.code is None or _is_alias(document) else prepared.code.examples)
+        renewal.write()
+
     def remove(self, documents: Sequence[Document]) -> None:
         for document in documents:
             if not _is_alias(document):
                 self._leave(document, documents)
         pks = [document.pk for document in documents]
         remove_chunks(list(Chunk.objects.filter(document__in=pks).values_list("pk", flat=True)))
+        remove_examples(list(CodeExample.objects.filter(document__in=pks).values_list("pk", flat=True)))
         Document.objects.filter(pk__in=pks).delete()
         self._add_counts([NOTHING - _counts(document) for document in documents], updated_at=timezone.now())
 
@@ -267,6 +300,7 @@ class _Batch:
             document_count=F("document_count") + sum(counts.documents for counts in added),
             chunk_count=F("chunk_count") + sum(counts.chunks for counts in added),
             word_count=F("word_count") + sum(counts.words for counts in added),
+            code_example_count=F("code_example_count") + sum(counts.examples for counts in added),
             **changes,
         )
 
@@ -324,10 +358,6 @@ def remove_chunks(pks: Sequence[int]) -> None:
         Chunk.objects.filter(pk__in=some).delete()
 
 
-def batches(pks: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (pks[start : start + ROWS_PER_STATEMENT] for start in range(0, len(pks), ROWS_PER_STATEMENT))
-
-
 def _is_alias(document: Document) -> bool:
     """Also of an original that has no id yet."""
     return document.alias_of_id is not None or document.alias_of is not None
@@ -336,7 +366,11 @@ def _is_alias(document: Document) -> bool:
 def _counts(document: Document) -> Counts:
     if _is_alias(document):
         return NOTHING
-    return Counts(1, document.chunk_count, document.word_count)
+    return Counts(1, document.chunk_count, document.word_count, document.code_example_count or 0)
+
+
+def _stored(document: Document, added: Counts, outcome: Outcome) -> Stored:
+    return Stored(document.pk, added.chunks, added.words, added.examples, outcome)
 
 
 def _chunk(document: Document, ordinal: int, new: PreparedChunk) -> Chunk:

@@ -1,5 +1,6 @@
-"""The front door of search: search(SearchQuery) -> SearchOutcome."""
+"""The front door of search: search(SearchQuery) -> SearchOutcome, search_examples(...) for code alone."""
 
+from knowledge.search.examples import ExampleHit, ExampleOutcome, search_examples
 from knowledge.search.query import (
     MAX_MATCHES,
     MAX_QUERY_CHARS,
@@ -16,6 +17,8 @@ from knowledge.search.snippet import Snippet
 __all__ = [
     "MAX_MATCHES",
     "MAX_QUERY_CHARS",
+    "ExampleHit",
+    "ExampleOutcome",
     "Mode",
     "ReturnMode",
     "Scores",
@@ -24,4 +27,5 @@ __all__ = [
     "SearchQuery",
     "Snippet",
     "search",
+    "search_examples",
 ]

@@ -1,4 +1,5 @@
-"""The keyword index: one table beside the chunks, in the database's own full-text form."""
+"""The keyword indexes: one table beside the chunks and one beside the code examples, in the database's own full-text
+form."""
 
 from __future__ import annotations
 
@@ -15,12 +16,32 @@ TITLE_WEIGHT, HEADING_WEIGHT, BODY_WEIGHT, PARTS_WEIGHT = 10.0, 5.0, 1.0, 0.5
 ALL_WORDS_BONUS = 1.15
 
 
+class Indexed(NamedTuple):
+    """What one index is about: the table of the rows, its own tables, its key there, and where a source counts rows."""
+
+    rows: str
+    fts: str
+    words: str
+    key: str
+    counted_in: str
+
+
+CHUNKS = Indexed("knowledge_chunk", "knowledge_chunk_fts", "knowledge_chunk_words", "chunk_id", "chunk_count")
+EXAMPLES = Indexed(
+    "knowledge_codeexample", "knowledge_example_fts", "knowledge_example_words", "example_id", "code_example_count"
+)
+
+
 class IndexEntry(NamedTuple):
+    """`chunk_id`: the id of the indexed row, which is a code example's in the index of these."""
+
     chunk_id: int
     text: IndexedText
 
 
 class Ranked(NamedTuple):
+    """`chunk_id` as in IndexEntry."""
+
     chunk_id: int
     score: float
 
@@ -38,17 +59,21 @@ class KeywordIndex(Protocol):
 
 
 @cache
-def index_for(vendor: str) -> KeywordIndex:
+def index_for(vendor: str, indexed: Indexed = CHUNKS) -> KeywordIndex:
     if vendor == "sqlite":
         from knowledge.search.sqlite import SqliteKeywordIndex
 
-        return SqliteKeywordIndex()
+        return SqliteKeywordIndex(indexed)
     if vendor == "postgresql":
         from knowledge.search.postgres import PostgresKeywordIndex
 
-        return PostgresKeywordIndex()
+        return PostgresKeywordIndex(indexed)
     raise NotImplementedError(f"There is no keyword index for the database {vendor!r}: expected sqlite or postgresql.")
 
 
 def keyword_index() -> KeywordIndex:
-    return index_for(connection.vendor)
+    return index_for(connection.vendor, CHUNKS)
+
+
+def example_index() -> KeywordIndex:
+    return index_for(connection.vendor, EXAMPLES)

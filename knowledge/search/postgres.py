@@ -1,4 +1,4 @@
-"""The keyword index in PostgreSQL: a tsvector per chunk under GIN, ranked by inverse document frequency.
+"""A keyword index in PostgreSQL: a tsvector per row under GIN, ranked by inverse document frequency.
 
 `ts_rank` alone knows no rarity: `the` and `setdefault` weigh the same, and rankings fall apart
 (nDCG .707 against .81 with it). So each lexeme is ranked by itself, saturated, and weighted by
@@ -20,6 +20,7 @@ from knowledge.search.keyword import (
     HEADING_WEIGHT,
     PARTS_WEIGHT,
     TITLE_WEIGHT,
+    Indexed,
     IndexEntry,
     Ranked,
 )
@@ -36,30 +37,36 @@ COMMON_CHUNKS = 20_000
 PLACES_KEPT = 255
 
 ADD = """
-    INSERT INTO knowledge_chunk_words(chunk_id, words)
-    SELECT chunk_id, words::tsvector FROM unnest(%s::bigint[], %s::text[]) AS added(chunk_id, words)
-    ON CONFLICT (chunk_id) DO UPDATE SET words = excluded.words
+    INSERT INTO {words}({key}, words)
+    SELECT {key}, words::tsvector FROM unnest(%s::bigint[], %s::text[]) AS added({key}, words)
+    ON CONFLICT ({key}) DO UPDATE SET words = excluded.words
 """
-REMOVE = "DELETE FROM knowledge_chunk_words WHERE chunk_id = ANY(%s)"
+REMOVE = "DELETE FROM {words} WHERE {key} = ANY(%s)"
 COUNT = """
     SELECT lexeme, (SELECT count(*) FROM (
-        SELECT 1 FROM knowledge_chunk_words WHERE words @@ query::tsquery LIMIT %s) AS holding)
+        SELECT 1 FROM {words} WHERE words @@ query::tsquery LIMIT %s) AS holding)
     FROM unnest(%s::text[], %s::text[]) AS asked(lexeme, query)
 """
-TOTAL = "SELECT coalesce(sum(chunk_count), 0) FROM knowledge_knowledgeitem"
+TOTAL = "SELECT coalesce(sum({counted_in}), 0) FROM knowledge_knowledgeitem"
 
 
 class PostgresKeywordIndex:
-    def __init__(self) -> None:
+    def __init__(self, indexed: Indexed) -> None:
+        self._indexed = indexed
+        names = indexed._asdict()
+        self._add, self._remove = ADD.format(**names), REMOVE.format(**names)
+        self._count, self._total = COUNT.format(**names), TOTAL.format(**names)
         self._counts: dict[str, tuple[float, int]] = {}
 
     def add(self, entries: Sequence[IndexEntry]) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(ADD, [[entry.chunk_id for entry in entries], [_tsvector(entry.text) for entry in entries]])
+            cursor.execute(
+                self._add, [[entry.chunk_id for entry in entries], [_tsvector(entry.text) for entry in entries]]
+            )
 
     def remove(self, chunk_ids: Sequence[int]) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(REMOVE, [list(chunk_ids)])
+            cursor.execute(self._remove, [list(chunk_ids)])
 
     def rank(self, question: Question, *, items: Collection[int] | None, limit: int) -> list[Ranked]:
         counts, total = self._document_counts(question.lexemes)
@@ -69,13 +76,14 @@ class PostgresKeywordIndex:
         every_word = " & ".join(_one_word(word) for word in question.words)
         driving = " | ".join(map(_quoted, _driving(question.lexemes, counts)))
         of_items = "" if items is None else "AND c.item_id = ANY(%s)"
+        key = self._indexed.key
         sql = f"""
-            SELECT w.chunk_id,
+            SELECT w.{key},
                    ({score}) * CASE WHEN w.words @@ %s::tsquery THEN %s::float8 ELSE 1 END AS score
-            FROM knowledge_chunk_words w JOIN knowledge_chunk c ON c.id = w.chunk_id
+            FROM {self._indexed.words} w JOIN {self._indexed.rows} c ON c.id = w.{key}
             WHERE w.words @@ %s::tsquery {of_items}
-            ORDER BY score DESC, w.chunk_id LIMIT %s
-        """  # noqa: S608 (only placeholders are put together)
+            ORDER BY score DESC, w.{key} LIMIT %s
+        """  # noqa: S608 (only placeholders and our own names are put together)
         bonus = ALL_WORDS_BONUS if len(question.words) > 1 else 1.0
         filters = () if items is None else (list(items),)
         with connection.cursor() as cursor:
@@ -90,10 +98,10 @@ class PostgresKeywordIndex:
         missing = [lexeme for lexeme in lexemes if lexeme not in counts]
         with connection.cursor() as cursor:
             if missing:
-                cursor.execute(COUNT, [COMMON_CHUNKS, missing, list(map(_quoted, missing))])
+                cursor.execute(self._count, [COMMON_CHUNKS, missing, list(map(_quoted, missing))])
                 counts |= dict(cursor.fetchall())
                 self._remember({lexeme: counts[lexeme] for lexeme in missing})
-            cursor.execute(TOTAL)
+            cursor.execute(self._total)
             (total,) = cursor.fetchone()
         return counts, int(total)
 

@@ -57,8 +57,8 @@ class _Rankings(NamedTuple):
 
 def search(query: SearchQuery) -> SearchOutcome:
     """Raises BadQuery and UnknownSource. No hits means that nothing matches, never that something failed."""
-    asked = _question(query)
-    items = _items(query)
+    asked = question_of(query)
+    items = items_of(query)
     if items is not None and not items:
         return SearchOutcome((), query.mode)
     ranked = _rankings(query, asked, items)
@@ -114,7 +114,7 @@ def _nearest(text: str, items: Collection[int] | None, limit: int) -> list[Ranke
     return vector_index().nearest(space, vector, items=items, limit=limit)
 
 
-def _question(query: SearchQuery) -> Question:
+def question_of(query: SearchQuery) -> Question:
     if query.mode not in get_args(Mode):
         message = f"The mode {query.mode!r} is not known: expected one of {', '.join(get_args(Mode))}."
         raise BadQuery(message, field="mode")
@@ -132,7 +132,7 @@ def _question(query: SearchQuery) -> Question:
     return asked
 
 
-def _items(query: SearchQuery) -> Collection[int] | None:
+def items_of(query: SearchQuery) -> Collection[int] | None:
     """The sources to search in; None for all, which spares the index a look at every chunk's source."""
     visible = KnowledgeItem.objects.visible()
     if query.source_id is not None:

@@ -1,4 +1,4 @@
-"""The keyword index in SQLite: an FTS5 table under the chunks' ids, ranked by BM25."""
+"""A keyword index in SQLite: an FTS5 table under the ids of its rows, ranked by BM25."""
 
 from __future__ import annotations
 
@@ -13,54 +13,62 @@ from knowledge.search.keyword import (
     HEADING_WEIGHT,
     PARTS_WEIGHT,
     TITLE_WEIGHT,
+    Indexed,
     IndexEntry,
     Ranked,
 )
 from knowledge.search.words import Question, Word
 
-ADD = "INSERT OR REPLACE INTO knowledge_chunk_fts(rowid, title, heading, body, parts) VALUES (%s, %s, %s, %s, %s)"
-REMOVE = "DELETE FROM knowledge_chunk_fts WHERE rowid IN (SELECT value FROM json_each(%s))"
+ADD = "INSERT OR REPLACE INTO {fts}(rowid, title, heading, body, parts) VALUES (%s, %s, %s, %s, %s)"
+REMOVE = "DELETE FROM {fts} WHERE rowid IN (SELECT value FROM json_each(%s))"
 WEIGHTS = (TITLE_WEIGHT, HEADING_WEIGHT, BODY_WEIGHT, PARTS_WEIGHT)
 RANK = """
-    SELECT rowid, -bm25(knowledge_chunk_fts, %s, %s, %s, %s) AS score FROM knowledge_chunk_fts
-    WHERE knowledge_chunk_fts MATCH %s ORDER BY score DESC, rowid LIMIT %s
+    SELECT rowid, -bm25({fts}, %s, %s, %s, %s) AS score FROM {fts}
+    WHERE {fts} MATCH %s ORDER BY score DESC, rowid LIMIT %s
 """
 RANK_IN_ITEMS = """
-    SELECT f.rowid, -bm25(knowledge_chunk_fts, %s, %s, %s, %s) AS score
-    FROM knowledge_chunk_fts AS f CROSS JOIN knowledge_chunk AS c ON c.id = f.rowid
-    WHERE knowledge_chunk_fts MATCH %s AND c.item_id IN (SELECT value FROM json_each(%s))
+    SELECT f.rowid, -bm25({fts}, %s, %s, %s, %s) AS score
+    FROM {fts} AS f CROSS JOIN {rows} AS c ON c.id = f.rowid
+    WHERE {fts} MATCH %s AND c.item_id IN (SELECT value FROM json_each(%s))
     ORDER BY score DESC, f.rowid LIMIT %s
 """
 # The unary plus keeps SQLite from running the match once per id.
 WITH_ALL_WORDS = """
-    SELECT rowid FROM knowledge_chunk_fts
-    WHERE knowledge_chunk_fts MATCH %s AND +rowid IN (SELECT value FROM json_each(%s))
+    SELECT rowid FROM {fts}
+    WHERE {fts} MATCH %s AND +rowid IN (SELECT value FROM json_each(%s))
 """
 
 
 class SqliteKeywordIndex:
+    def __init__(self, indexed: Indexed) -> None:
+        names = indexed._asdict()
+        self._add, self._remove = ADD.format(**names), REMOVE.format(**names)
+        self._rank, self._rank_in_items = RANK.format(**names), RANK_IN_ITEMS.format(**names)
+        self._with_all_words = WITH_ALL_WORDS.format(**names)
+
     def add(self, entries: Sequence[IndexEntry]) -> None:
         with connection.cursor() as cursor:
             cursor.executemany(
-                ADD, [(entry.chunk_id, t.title, t.heading, t.body, t.parts) for entry in entries for t in (entry.text,)]
+                self._add,
+                [(entry.chunk_id, t.title, t.heading, t.body, t.parts) for entry in entries for t in (entry.text,)],
             )
 
     def remove(self, chunk_ids: Sequence[int]) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(REMOVE, [json.dumps(list(chunk_ids))])
+            cursor.execute(self._remove, [json.dumps(list(chunk_ids))])
 
     def rank(self, question: Question, *, items: Collection[int] | None, limit: int) -> list[Ranked]:
         any_word = " OR ".join(map(_quoted, question.lexemes))
         with connection.cursor() as cursor:
             if items is None:
-                cursor.execute(RANK, [*WEIGHTS, any_word, limit])
+                cursor.execute(self._rank, [*WEIGHTS, any_word, limit])
             else:
-                cursor.execute(RANK_IN_ITEMS, [*WEIGHTS, any_word, json.dumps(list(items)), limit])
+                cursor.execute(self._rank_in_items, [*WEIGHTS, any_word, json.dumps(list(items)), limit])
             ranked = [Ranked(chunk_id, score) for chunk_id, score in cursor.fetchall()]
             if len(question.words) < 2:
                 return ranked
             candidates = json.dumps([chunk.chunk_id for chunk in ranked])
-            cursor.execute(WITH_ALL_WORDS, [_all_words(question.words), candidates])
+            cursor.execute(self._with_all_words, [_all_words(question.words), candidates])
             complete = {chunk_id for (chunk_id,) in cursor.fetchall()}
         return _with_bonus(ranked, complete)
 

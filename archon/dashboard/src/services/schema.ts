@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: ee49830bc91ed4a1a34c0a60bc700fe12e0c267a36192c16b95ec2fffcdf10bd
+// digest: 4071416b2b462330092bf2328ebfab4142bcf7e4959eceafb3bc020a09951348
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -380,6 +380,38 @@ export interface paths {
         get: operations["knowledge_api_uploads_list_files"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/knowledge-items/{source_id}/code-examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["knowledge_api_code_examples_list_code_examples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rag/code-examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["knowledge_api_code_examples_query_code_examples"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1147,6 +1179,86 @@ export interface components {
             chunks: number;
             page_id: string | null;
             error: components["schemas"]["FileError"] | null;
+        };
+        CodeExampleList: {
+            /** @default true */
+            success: boolean;
+            source_id: string;
+            code_examples: components["schemas"]["CodeExampleOut"][];
+            left_out: components["schemas"]["LeftOut"];
+            total: number;
+            limit: number;
+            offset: number;
+            has_more: boolean;
+        };
+        CodeExampleMetadata: {
+            page_id: string;
+            page_title: string;
+            heading_path: string;
+            anchor: string;
+            char_count: number;
+            knowledge_type: string;
+            tags: string[];
+        };
+        CodeExampleOut: {
+            id: string;
+            source_id: string;
+            content: string;
+            language: string;
+            title: string;
+            summary: string;
+            url: string;
+            metadata: components["schemas"]["CodeExampleMetadata"];
+        };
+        LeftOut: {
+            short: number;
+            long: number;
+            prose: number;
+            diagram: number;
+            output: number;
+            duplicate: number;
+        };
+        CodeExampleAnswer: {
+            /** @default true */
+            success: boolean;
+            results: components["schemas"]["CodeExampleHit"][];
+            query: string;
+            source: string | null;
+            language: string;
+            match_count: number;
+            total_found: number;
+            /** @enum {string} */
+            search_mode: "hybrid" | "vector" | "keyword";
+            /** @default false */
+            reranking_applied: boolean;
+            took_ms: number;
+        };
+        CodeExampleHit: {
+            id: string;
+            source_id: string;
+            code: string;
+            language: string;
+            title: string;
+            summary: string;
+            url: string;
+            metadata: components["schemas"]["CodeExampleMetadata"];
+            similarity_score: number;
+            scores: components["schemas"]["HitScores"];
+        };
+        CodeExampleQuery: {
+            /** @default  */
+            query: string;
+            source?: string | null;
+            tags?: string[];
+            /** @default  */
+            language: string;
+            /** @default 5 */
+            match_count: number;
+            /**
+             * @default hybrid
+             * @enum {string}
+             */
+            mode: "hybrid" | "vector" | "keyword";
         };
         Session: {
             session_id: string;
@@ -2080,6 +2192,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UploadFiles"];
+                };
+            };
+        };
+    };
+    knowledge_api_code_examples_list_code_examples: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeExampleList"];
+                };
+            };
+        };
+    };
+    knowledge_api_code_examples_query_code_examples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeExampleQuery"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeExampleAnswer"];
                 };
             };
         };

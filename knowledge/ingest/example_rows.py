@@ -1,0 +1,101 @@
+"""Code examples as rows, with their keyword index: written in the transaction that writes their page."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Collection, Sequence
+
+from django.db.models import F
+
+from knowledge.ingest.batches import batches
+from knowledge.ingest.prepare import PreparedExample
+from knowledge.models import CodeExample, Document
+from knowledge.search.keyword import IndexEntry, example_index
+from knowledge.search.words import IndexedText
+
+WORDS_FIELDS = ("title", "summary", "heading_path")
+PLACE_FIELDS = ("ordinal", "anchor")
+
+
+class ExampleRenewal:
+    """The fewest row changes that turn the examples of some pages into the new ones: equal code keeps its id."""
+
+    def __init__(self, documents: Collection[int]) -> None:
+        """`documents` are the pages that have examples now."""
+        self.old: defaultdict[int, list[CodeExample]] = defaultdict(list)
+        self.removed: list[int] = []
+        self.moved: list[CodeExample] = []
+        self.created: list[CodeExample] = []
+        self.created_words: list[IndexedText] = []
+        self.reworded: list[IndexEntry] = []
+        if documents:
+            rows = CodeExample.objects.filter(document__in=documents).defer("code").order_by("document", "ordinal")
+            for example in rows:
+                self.old[example.document_id].append(example)
+
+    def plan(self, document: Document, new: Sequence[PreparedExample]) -> None:
+        kept: defaultdict[str, deque[CodeExample]] = defaultdict(deque)
+        for example in self.old.pop(document.pk, ()):
+            kept[example.content_hash].append(example)
+        for ordinal, prepared in enumerate(new):
+            same = kept[prepared.content_hash]
+            if same:
+                self._keep(same.popleft(), ordinal, prepared)
+            else:
+                self.created.append(_example(document, ordinal, prepared))
+                self.created_words.append(prepared.indexed)
+        self.removed += [example.pk for examples in kept.values() for example in examples]
+
+    def _keep(self, example: CodeExample, ordinal: int, prepared: PreparedExample) -> None:
+        text = prepared.text
+        before = _state(example)
+        example.ordinal, example.anchor = ordinal, text.anchor
+        example.title, example.summary, example.heading_path = text.title, text.summary, text.heading_path
+        if _state(example) != before:
+            self.moved.append(example)
+        if _state(example)[2:] != before[2:]:
+            self.reworded.append(IndexEntry(example.pk, prepared.indexed))
+
+    def write(self) -> None:
+        if self.removed:
+            remove_examples(self.removed)
+        if self.moved:
+            # Out of the way first: (document, ordinal) is unique after every single row.
+            for pks in batches([example.pk for example in self.moved]):
+                CodeExample.objects.filter(pk__in=pks).update(ordinal=-1 - F("ordinal"))
+            CodeExample.objects.bulk_update(self.moved, [*PLACE_FIELDS, *WORDS_FIELDS], batch_size=100)
+        if self.created:
+            rows = CodeExample.objects.bulk_create(self.created)
+            added = [IndexEntry(row.pk, words) for row, words in zip(rows, self.created_words, strict=True)]
+            self.reworded += added
+        if self.reworded:
+            example_index().add(self.reworded)
+
+
+def remove_examples(pks: Sequence[int]) -> None:
+    """Rows and index together. The caller keeps the counts."""
+    if not pks:
+        return
+    example_index().remove(pks)
+    for some in batches(pks):
+        CodeExample.objects.filter(pk__in=some).delete()
+
+
+def _state(example: CodeExample) -> tuple[object, ...]:
+    return (example.ordinal, example.anchor, example.title, example.summary, example.heading_path)
+
+
+def _example(document: Document, ordinal: int, new: PreparedExample) -> CodeExample:
+    text = new.text
+    return CodeExample(
+        document=document,
+        item_id=document.item_id,
+        ordinal=ordinal,
+        content_hash=new.content_hash,
+        language=text.language,
+        title=text.title,
+        summary=text.summary,
+        heading_path=text.heading_path,
+        anchor=text.anchor,
+        code=text.code,
+    )
