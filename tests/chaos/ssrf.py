@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import sys
 import tempfile
@@ -30,6 +31,9 @@ from tests.crawler.vectors import REBINDING, Canary, hostile_look_up, ordinary, 
 from tests.site import Answer, LocalSite
 
 TURNS = 50
+TABS = 4
+URLS_PER_PAGE = 80
+REDIRECTED = ("fetch", "script", "frame", "module", "worker")
 
 
 @dataclass
@@ -40,15 +44,25 @@ class Table:
     tried: dict[str, int] = field(default_factory=dict)
     heard: dict[str, int] = field(default_factory=dict)
 
-    async def row(self, way: str, urls: list[str], attempt: Callable[[str], Awaitable[object]]) -> None:
-        for url in urls:
-            with contextlib.suppress(CrawlerError):
-                await attempt(url)
-        self.count(way, len(urls))
+    async def row(
+        self, way: str, urls: list[str], attempt: Callable[[str], Awaitable[object]], *, lanes: int = 1
+    ) -> None:
+        """An attempt at a page that loads several vectors returns how many it tried."""
+        left = list(urls)
+        tried = 0
 
-    def count(self, way: str, tried: int) -> None:
-        self.tried[way] = self.tried.get(way, 0) + tried
-        self.heard[way] = self.heard.get(way, 0) + self.canary.connections()
+        async def lane() -> None:
+            nonlocal tried
+            while left:
+                url, count = left.pop(), 1
+                with contextlib.suppress(CrawlerError):
+                    found = await attempt(url)
+                    count = found if isinstance(found, int) else 1
+                tried += count
+
+        await asyncio.gather(*(lane() for _ in range(lanes)))
+        self.tried[way] = tried
+        self.heard[way] = self.canary.connections()
 
 
 async def over_http(table: Table, site: LocalSite, fetcher: Fetcher, urls: list[str]) -> None:
@@ -75,27 +89,36 @@ async def over_http(table: Table, site: LocalSite, fetcher: Fetcher, urls: list[
 
 
 async def by_browser(table: Table, site: LocalSite, fetcher: Fetcher, urls: list[str]) -> None:
-    async def show(url: str) -> None:
-        await fetcher.fetch(url, render="browser")
+    async def show(url: str) -> int:
+        page = await fetcher.fetch(url, render="browser")
+        counted = re.search(r"tried (\d+) of", page.text)
+        return int(counted[1]) if counted else 1
 
     port = table.canary.port
     web = [url for url in urls if url.startswith("http://") and "\n" not in url]
-    await table.row("browser start", web, show)
+    await table.row("browser start", web, show, lanes=TABS)
     redirects = with_redirects(site, web)
-    await table.row("browser redirect", redirects, show)
+    await table.row("browser redirect", redirects, show, lanes=TABS)
     for kind in KINDS:
-        for name, targets in (("sub-resource", web), ("redirected sub-resource", redirects)):
-            if kind == "socket" and targets is redirects:
-                continue  # a WebSocket follows none
-            for first in range(0, len(targets), 40):
-                site.routes["/loads"] = page_that_loads(targets[first : first + 40], kind)
-                await table.row(f"browser {name} by {kind}", [f"{site.url}/loads"], show)
-            table.tried[f"browser {name} by {kind}"] = len(targets)
+        await table.row(f"browser {kind}", pages(site, web, kind), show, lanes=TABS)
+    for kind in REDIRECTED:
+        way = f"browser {kind} redirected"
+        await table.row(way, pages(site, redirects, kind), show, lanes=TABS)
     await table.row("browser rebinding", [f"http://{REBINDING}:{port}/"] * TURNS, show)
     site.routes["/calls"] = page_that_calls(port)
     with contextlib.closing(Datagrams(port)) as datagrams:
         await table.row("browser around the proxy", [f"{site.url}/calls"], show)
         table.heard["browser around the proxy"] += datagrams.received()
+
+
+def pages(site: LocalSite, urls: list[str], kind: str) -> list[str]:
+    """Addresses of pages that load all of these, some at a time."""
+    addresses = []
+    for first in range(0, len(urls), URLS_PER_PAGE):
+        path = f"/loads/{kind}/{len(site.routes)}"
+        site.routes[path] = page_that_loads(urls[first : first + URLS_PER_PAGE], kind)
+        addresses.append(f"{site.url}{path}")
+    return addresses
 
 
 async def main() -> int:
@@ -108,7 +131,7 @@ async def main() -> int:
         ports = frozenset({canary.port, site.port})
         guard = Guard(GuardPolicy(allow_private=(f"127.0.0.1:{site.port}",), extra_ports=ports))
         limits = FetchSettings("Archon/0.1", connect_timeout=0.2, headers_timeout=1, total_timeout=3, work_dir=folder)
-        browser = BrowserSettings("Archon/0.1", program, page_seconds=60, settle_seconds=50) if program else None
+        browser = _browser(program) if program else None
         async with Fetcher(limits, guard, browser) as fetcher:
             await over_http(table, site, fetcher, vectors(canary.port))
             if browser is not None:
@@ -125,6 +148,10 @@ async def main() -> int:
     }
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
     return 1 if report["connections"] or refused or not program else 0
+
+
+def _browser(program: str) -> BrowserSettings:
+    return BrowserSettings("Archon/0.1", program, tabs=TABS, page_seconds=60, settle_seconds=50)
 
 
 def refused_ordinary() -> list[str]:
