@@ -128,8 +128,7 @@ def example_body(example: CodeExample) -> dict[str, Any]:
 
 def example_hit_body(hit: ExampleHit) -> dict[str, Any]:
     return {
-        "code": hit.example.code,
-        **_described(hit.example),
+        **example_body(hit.example),
         "similarity_score": hit.score,
         "scores": hit.scores._asdict(),
     }

@@ -317,17 +317,9 @@ class CodeExampleQuery(Schema):
     mode: Mode = "hybrid"
 
 
-class CodeExampleHit(Schema):
+class CodeExampleHit(CodeExampleOut):
     """`similarity_score` is relative to the best hit."""
 
-    id: str
-    source_id: str
-    code: str
-    language: str
-    title: str
-    summary: str
-    url: str
-    metadata: CodeExampleMetadata
     similarity_score: float
     scores: HitScores
 

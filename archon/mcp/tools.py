@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from mcp.server.mcpserver import MCPServer
 from mcp_types import ToolAnnotations
 
-from archon.mcp import about, asking, crawling
+from archon.mcp import about, asking, code, crawling
 
 READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 # What a crawl adds is never taken from anybody; it reaches out into the web.
@@ -29,6 +29,7 @@ class Tool(NamedTuple):
 
 TOOLS = (
     Tool(asking.rag_search_knowledge_base, "Search documentation", READS, ("perform_rag_query", "search_knowledge")),
+    Tool(code.rag_search_code_examples, "Search code", READS, ("search_code_examples",)),
     Tool(asking.rag_get_available_sources, "List sources", READS, ("get_available_sources",)),
     Tool(asking.rag_list_pages_for_source, "List pages of a source", READS),
     Tool(asking.rag_read_full_page, "Read a page", READS),

@@ -12,7 +12,10 @@ from progress.log_rows import LOGGER, LogRecordHandler
 from progress.models import LogRecord
 from progress.threads import close_pool_connections
 
-EMPTY_INDEX = {"sqlite": "DELETE FROM knowledge_chunk_fts", "postgresql": "DELETE FROM knowledge_chunk_words"}
+INDEXES = {
+    "sqlite": ("knowledge_chunk_fts", "knowledge_example_fts"),
+    "postgresql": ("knowledge_chunk_words", "knowledge_example_words"),
+}
 
 
 class LogRows:
@@ -35,8 +38,9 @@ def log_rows(transactional_db: None) -> Iterator[LogRows]:
 
 @pytest.fixture(autouse=True)
 def clean_ends(transactional_db: None) -> Iterator[None]:
-    """The index is no model, so the flush after a test leaves it; its words would compete in the next one."""
+    """The indexes are no models, so the flush after a test leaves them; their words would compete in the next one."""
     yield
     close_pool_connections()
     with connection.cursor() as cursor:
-        cursor.execute(EMPTY_INDEX[connection.vendor])
+        for table in INDEXES[connection.vendor]:
+            cursor.execute(f"DELETE FROM {table}")

@@ -50,6 +50,37 @@ class TestList:
         assert listed["stop_crawl"].annotations.destructive_hint  # type: ignore[union-attr]
 
 
+CODE = """# Walrus
+
+Feed it in a loop:
+
+```python
+from walrus import Walrus
+
+for walrus in Walrus.all():
+    walrus.feed("clams")
+```
+"""
+
+
+class TestCode:
+    async def test_code_comes_whole_with_its_language_and_place(self) -> None:
+        def store_code() -> str:
+            item = source()
+            store(item, page("walrus", CODE, "Walrus"))
+            return item.source_id
+
+        source_id = await in_django(store_code)
+        async with assistant() as client:
+            answer = await ask(client, "rag_search_code_examples", query="walrus.feed", source_id=source_id)
+            assert await ask(client, "search_code_examples", query="walrus.feed") | {"source_id": source_id} == answer
+            none = await ask(client, "rag_search_code_examples", query="giraffe")
+        (found,) = answer["results"]
+        assert found["language"] == "python"
+        assert found["code"].endswith('walrus.feed("clams")')
+        assert "No stored code matches" in none["note"]
+
+
 class TestSearch:
     async def test_passages_carry_what_an_assistant_cites(self) -> None:
         source_id = await in_django(stored)

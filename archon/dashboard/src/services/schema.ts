@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 4071416b2b462330092bf2328ebfab4142bcf7e4959eceafb3bc020a09951348
+// digest: 8fffc6e12afc4a5d7de2a296deed8c7e062bc5c95480f973a02d6bdc458409c2
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -1236,7 +1236,7 @@ export interface components {
         CodeExampleHit: {
             id: string;
             source_id: string;
-            code: string;
+            content: string;
             language: string;
             title: string;
             summary: string;
