@@ -251,7 +251,7 @@ def _queue_known_pages(job: CrawlJob, last: CrawlJob) -> None:
     known = Q(state__in=(CrawlUrl.State.DONE, CrawlUrl.State.FAILED)) | Q(reason__in=ASKED_AGAIN)
     seen = last.urls.filter(known, container=None).exclude(url_hash=url_hash(job.url))
     pages = (
-        CrawlUrl(job=job, url=url.url, url_hash=url.url_hash, family=url.family, depth=url.depth)
+        CrawlUrl(job=job, url=url.url, url_hash=url.url_hash, family=url.family, depth=url.depth, twin=url.twin)
         for url in seen.iterator(2_000)
     )
     count = 0

@@ -5,7 +5,7 @@ pages and links miss orphans, so a crawl takes what all of them name, within its
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
@@ -26,6 +26,7 @@ from crawler.kinds import (
 from crawler.llms import is_link_collection, parse_llms, split_llms_full
 from crawler.robots import RobotsRules
 from crawler.sitemap import Sitemap, parse_sitemap
+from crawler.twins import pages_of
 from crawler.urls import canonical_url, origin_of
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ __all__ = [
 
 MAX_SITEMAP_DEPTH = 3
 TEXT_TYPES = ("text/plain", "text/markdown", "text/x-markdown")
+MARKDOWN_TYPES = ("text/markdown", "text/x-markdown")
 SITEMAP_TYPES = ("application/xml", "text/xml", "*/*")
 # What a seed may be: a page, a text or a sitemap, compressed or not.
 SEED_TYPES = (
@@ -107,6 +109,10 @@ class Beginning:
     truncated: str
     is_page: bool
     follow: bool
+    # Files that an llms.txt beside the page names as the Markdown of pages, and whether the server sends Markdown to
+    # who asks for it.
+    markdown: frozenset[str] = frozenset()
+    negotiates: bool = False
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -122,13 +128,23 @@ class Beginning:
             "notes": list(self.notes),
             "requests": self.requests,
             "truncated": self.truncated,
+            "markdown": bool(self.markdown),
+            "negotiates": self.negotiates,
         }
 
 
 class Fetch(Protocol):
     """What we use of Fetcher.fetch."""
 
-    def __call__(self, url: str, *, accept: tuple[str, ...], max_bytes: int, keep_body: bool) -> Awaitable["Page"]: ...
+    def __call__(
+        self,
+        url: str,
+        *,
+        accept: tuple[str, ...],
+        max_bytes: int,
+        keep_body: bool,
+        headers: Mapping[str, str] | None = None,
+    ) -> Awaitable["Page"]: ...
 
 
 def _anything(_: str) -> bool:
@@ -185,6 +201,9 @@ class _Search:
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     visited: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    markdown: set[str] = field(default_factory=set)
+    negotiates: bool = False
     requests: int = 0
     bytes: int = 0
     truncated: str = ""
@@ -221,6 +240,8 @@ class _Search:
             truncated=self.truncated,
             is_page=self.kind not in SITEMAPS,
             follow=self.follow,
+            markdown=frozenset(self.markdown),
+            negotiates=self.negotiates,
         )
 
     def truncate(self, limit: str) -> None:
@@ -255,6 +276,26 @@ class _Search:
         if page is not None and detect(url, page) is Kind.LLMS_TXT:
             self._add_links(page)
             self._add([Found(page.final_url, "llms.txt")] if self.belongs(page.final_url) else [])
+            self.markdown |= {found.url for found in self.found.values() if pages_of(found.url)}
+            if self.markdown:
+                self.lines.append(f"{url} names the Markdown of {len(self.markdown):,} pages")
+            await self._ask_for_markdown()
+
+    async def _ask_for_markdown(self) -> None:
+        """A site for assistants may send Markdown to who prefers it: one request tells."""
+        if self.negotiates or self.seed in self.asked:
+            return
+        self.asked.add(self.seed)
+        await self._take_turn()
+        try:
+            page = await self.fetch(
+                self.seed, accept=TEXT_TYPES, max_bytes=self.limits.file_bytes, keep_body=True, headers=MARKDOWN_FIRST
+            )
+        except CrawlerError:  # it sends what it always sends, or nothing
+            return
+        self.negotiates = page.content_type in MARKDOWN_TYPES
+        if self.negotiates:
+            self.lines.append(f"{origin_of(self.seed)} sends its pages as Markdown")
 
     async def _read_sitemaps(self, addresses: list[str], page: "Page | None" = None, *, quiet: bool = False) -> None:
         """Level by level, each file once: an index that names itself ends here. `page` is a first one, already had."""

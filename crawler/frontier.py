@@ -32,11 +32,17 @@ WORKER_LOST = "worker_lost"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A URL that a page linked to; `skipped` says why it will not be fetched, if it will not."""
+    """A URL that a page linked to; `skipped` says why it will not be fetched, if it will not.
+
+    `twin` is where its Markdown is to be had. It is left out when the frontier holds one of `same`: hashes of the
+    other addresses of its text.
+    """
 
     url: str
     depth: int
     skipped: str = ""
+    twin: str = ""
+    same: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -119,11 +125,14 @@ def add(job: CrawlJob, candidates: Iterable[Candidate], *, room: int, known: set
         CrawlUrl.objects.filter(job=job, url_hash__in=list(fresh)).values_list("url_hash", flat=True) if fresh else ()
     )
     added = Added(hashes=existing)
+    rivals = {digest for item in fresh.values() for digest in item.same}
+    rows_of_rivals = CrawlUrl.objects.filter(job=job, url_hash__in=rivals) if rivals else CrawlUrl.objects.none()
+    taken = set(rows_of_rivals.values_list("url_hash", flat=True))
     families = {digest: _family(item.url) for digest, item in fresh.items()}
     variants = _variants(job, families.values())
     rows = []
     for digest, item in fresh.items():
-        if digest in existing:
+        if digest in existing or not taken.isdisjoint(item.same):
             continue
         family = families[digest]
         variants[family] += bool(family)
@@ -135,6 +144,7 @@ def add(job: CrawlJob, candidates: Iterable[Candidate], *, room: int, known: set
             continue
         rows.append(_row(job, item, digest, family, skipped))
         added.hashes.add(digest)
+        taken.add(digest)
         added.skipped += bool(skipped)
         added.queued += not skipped
     CrawlUrl.objects.bulk_create(rows, batch_size=500)
@@ -155,7 +165,14 @@ def _variants(job: CrawlJob, families: Iterable[str | None]) -> Counter[str | No
 def _row(job: CrawlJob, item: Candidate, digest: str, family: str | None, skipped: str) -> CrawlUrl:
     state = CrawlUrl.State.SKIPPED if skipped else CrawlUrl.State.QUEUED
     return CrawlUrl(
-        job=job, url=item.url, url_hash=digest, family=family, depth=item.depth, state=state, reason=skipped
+        job=job,
+        url=item.url,
+        url_hash=digest,
+        family=family,
+        depth=item.depth,
+        state=state,
+        reason=skipped,
+        twin=item.twin,
     )
 
 
@@ -181,7 +198,7 @@ def mark_retry(url: CrawlUrl, error: CrawlerError, seconds: float) -> None:
 def taken_over(url: CrawlUrl, job: CrawlJob) -> CrawlUrl:
     """The same URL in the frontier of a retry: what failed is queued afresh, the rest keeps its result."""
     if url.state == CrawlUrl.State.FAILED:
-        return CrawlUrl(job=job, url=url.url, url_hash=url.url_hash, family=url.family, depth=url.depth)
+        return CrawlUrl(job=job, url=url.url, url_hash=url.url_hash, family=url.family, depth=url.depth, twin=url.twin)
     url.pk, url.job, url._state.adding = None, job, True
     return url
 

@@ -96,6 +96,8 @@ class CrawlUrl(models.Model):
     # Why it was skipped, or what became of it: new, changed, unchanged, alias, redirected.
     reason = models.CharField(max_length=64, blank=True)
 
+    # Where its Markdown is to be had, when the site offers that; the page keeps its own address.
+    twin = models.TextField(blank=True)
     # Of a part of a file (a section, a stretch of a PDF, a file of an archive): the hash of that file's URL. It was
     # read with it and is never fetched alone. Null for a page of its own.
     container = models.CharField(max_length=32, null=True)  # noqa: DJ001

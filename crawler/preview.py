@@ -7,7 +7,6 @@ through crawler.transport alone, which is loaded with the first preview.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,10 +24,11 @@ from crawler.errors import FetchError, ForbiddenAddress, InvalidUrl
 from crawler.fetcher import Fetcher, FetchSettings, Page
 from crawler.guard import Guard, GuardPolicy
 from crawler.kinds import TITLES
-from crawler.reading import Got, get
+from crawler.reading import Got, chosen, get
 from crawler.robots import RobotsRules
 from crawler.scope import Scope, query_family
 from crawler.shell import needs_browser
+from crawler.twins import paired
 from crawler.urls import canonical_url, origin_of, path_and_query
 from knowledge.readers import Limits as ReadingLimits
 from progress.loop import submit
@@ -207,10 +207,8 @@ def _of_file(request: CrawlRequest, seed: str, got: Got, robots: RobotsRules) ->
     """A PDF document, or a folder of a GitHub repository: what is in it, and what the globs leave out."""
     place = github().place(seed)
     scope = request.scope_of(github().file_page(place, "") if place else seed)
-    verdicts = dict.fromkeys((one.incoming.url for one in got.documents), "ok")
-    if place is not None:
-        verdicts = {url: dataclasses.replace(scope, mode="host").verdict(url, 1).reason for url in verdicts}
-    verdicts |= got.left or {}
+    kept, left = chosen(got, scope, place, github())
+    verdicts = {**dict.fromkeys((one.incoming.url for one in kept), "ok"), **left}
     titles = {one.incoming.url: one.incoming.title for one in got.documents}
     pages = [
         PreviewPage(url, titles.get(url, ""), 0, "crawl" if reason == "ok" else "skip", reason)
@@ -267,6 +265,8 @@ def _named(beginning: Beginning, read: Extracted | None) -> dict[str, tuple[str,
     for found in beginning.seeds:
         if not named.get(found.url, ("", 1))[0]:
             named[found.url] = (found.title, 1)
+    for twin in paired(named, beginning.markdown).values():
+        named.pop(twin, None)
     return named
 
 

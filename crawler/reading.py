@@ -21,12 +21,14 @@ from crawler.fetcher import Fetcher, Page
 from crawler.github import DOCUMENT_EXTENSIONS, GitHub, GitHubPlace
 from crawler.kinds import HTML_TYPES, Kind, detect
 from crawler.llms import split_llms_full
+from crawler.scope import Scope
 from crawler.urls import url_hash
 from knowledge.ingest import IncomingDocument, PreparedDocument, prepare_document
 from knowledge.readers import Limits, Part, Said, Selection, Trouble, read
 
 PDF_TYPES = ("application/pdf", "application/x-pdf")
 ARCHIVE_TYPES = ("application/gzip", "application/x-gzip", "application/x-tar", "application/octet-stream")
+MARKDOWN_ACCEPT = ("text/markdown", "text/x-markdown", "text/plain")
 # Text in memory of what one file holds.
 MAX_OUTPUT = 64 * 2**20
 
@@ -47,14 +49,22 @@ async def get(
     github: GitHub,
     *,
     accept: tuple[str, ...],
+    twin: str = "",
     keep_body: bool = False,
     max_bytes: int | None = None,
     limits: Limits | None = None,
     **options: Any,
 ) -> Got:
-    """Fetch what `url` shows, wherever it lies, and read it when it is a file. Raises what Fetcher.fetch does."""
+    """Fetch what `url` shows, wherever it lies, and read it when it is a file. Raises what Fetcher.fetch does.
+
+    `twin` is where its Markdown is said to be; when there is none, the page itself is fetched.
+    """
     from crawler.transport import FileRoom
 
+    if twin:
+        conditions = {name: options.pop(name, None) for name in ("etag", "last_modified")}  # they are the twin's
+        if page := await _markdown(fetcher, url, twin, **conditions):
+            return Got(page)
     place, address = github.place(url), github.address(url)
     folder = place is not None and place.is_folder
     types = ARCHIVE_TYPES if folder else PDF_TYPES
@@ -73,6 +83,16 @@ async def get(
         return await asyncio.to_thread(_read, page, kind, place, github, limits, stopped)
     finally:
         stopped.set()
+
+
+async def _markdown(fetcher: Fetcher, url: str, twin: str, **conditions: Any) -> Page | None:
+    try:
+        page = await fetcher.fetch(twin, accept=MARKDOWN_ACCEPT, **conditions)
+    except FetchError as error:
+        if error.retryable:
+            raise
+        return None
+    return replace(page, url=url, final_url=url, content_type="text/markdown")
 
 
 class _Stopped(Exception):
@@ -175,3 +195,24 @@ def documents_title(got: Got, place: GitHubPlace | None) -> str:
     if place is not None and place.is_folder:
         return "/".join(part for part in (place.owner, place.repository, place.path) if part)
     return got.documents[0].incoming.title.partition(" (pages ")[0]
+
+
+def chosen(
+    got: Got, scope: Scope, place: GitHubPlace | None, github: GitHub
+) -> tuple[list[PreparedDocument], dict[str, str]]:
+    """The documents that the globs of the crawl let in, and the addresses of the others with the reason.
+
+    Only a repository's files are chosen from: the stretches of one document belong together.
+    """
+    left = dict(got.left or {})
+    if place is None:
+        return list(got.documents), left
+    scope = replace(scope, seed=github.file_page(place, ""), mode="host", max_depth=max(scope.max_depth, 1))
+    kept = []
+    for document in got.documents:
+        verdict = scope.verdict(document.incoming.url, 1)
+        if verdict.allowed:
+            kept.append(document)
+        else:
+            left[document.incoming.url] = verdict.reason
+    return kept, left

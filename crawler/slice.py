@@ -12,7 +12,7 @@ import dataclasses
 import logging
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError, Future, wait
 from functools import partial
 
@@ -27,15 +27,16 @@ from crawler.errors import CrawlerError, FetchError
 from crawler.extract import extract, extract_text
 from crawler.fetcher import PAGE_TYPES, Page
 from crawler.frontier import Candidate
-from crawler.kinds import TITLES, Kind
+from crawler.kinds import MARKDOWN_FIRST, TITLES, Kind
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.owners import owner_name
 from crawler.parts import Split, record_parts
-from crawler.reading import Got, documents_title, get, incoming, sections, with_validators
+from crawler.reading import Got, chosen, documents_title, get, incoming, sections, with_validators
 from crawler.record import TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged, record
 from crawler.rules import JobRules, robots_unreachable
 from crawler.scope import Scope
 from crawler.turns import Turns
+from crawler.twins import paired, same_page
 from crawler.urls import origin_of, url_hash
 from knowledge.actions import knowledge_changed
 from knowledge.ingest import Validators, prepare_document, validators
@@ -188,6 +189,8 @@ class Slice:
             etag=etag,
             last_modified=last_modified,
             accept=accept,
+            twin="" if url.twin and self.rules.surely_forbids(url.twin) else url.twin,
+            headers=MARKDOWN_FIRST if self.job.discovery.get("negotiates") and not seed else None,
             keep_body=seed,
             render=self.job.render,
         )
@@ -269,6 +272,7 @@ class Slice:
         links: tuple[str, ...] = () if found.nofollow and self.job.respect_robots else found.links
         if begun is not None:
             links = (*(links if begun.follow else ()), *begun.addresses)
+        pairs = paired((page.final_url, *links), begun.markdown) if begun else {}
         return Fetched(
             url,
             page.final_url,
@@ -276,7 +280,7 @@ class Slice:
             page.milliseconds,
             page.size,
             document,
-            self._candidates(url, links),
+            self._candidates(url, links, pairs),
             rendered=page.rendered,
             note=page.note,
         )
@@ -294,17 +298,9 @@ class Slice:
             (document,) = got.documents
             return Fetched(url, page.final_url, page.status, page.milliseconds, page.size, document, ())
         place = self.github.place(url.url)
-        documents, title = list(got.documents), documents_title(got, place)
-        links = [Candidate(address, url.depth, reason) for address, reason in (got.left or {}).items()]
-        if place is not None:
-            scope = dataclasses.replace(self.scope, seed=self.github.file_page(place, ""), mode="host", max_depth=10)
-            verdicts = [scope.verdict(document.incoming.url, 1) for document in documents]
-            links += [
-                Candidate(document.incoming.url, url.depth, verdict.reason)
-                for document, verdict in zip(documents, verdicts, strict=True)
-                if not verdict.allowed
-            ]
-            documents = [one for one, verdict in zip(documents, verdicts, strict=True) if verdict.allowed]
+        documents, left = chosen(got, self.scope, place, self.github)
+        links = [Candidate(address, url.depth, reason) for address, reason in left.items()]
+        title = documents_title(got, place)
         line = f"{url.url} is {TITLES[got.kind]}: read as {len(documents)} documents"
         return Split(url, page.status, page.milliseconds, page.size, title, line, documents, links)
 
@@ -352,15 +348,22 @@ class Slice:
         self.job.scope = self.scope.to_json()
         self.job.save(update_fields=["scope"])
 
-    def _candidates(self, url: CrawlUrl, links: tuple[str, ...]) -> list[Candidate]:
-        depth = url.depth + 1
+    def _candidates(
+        self, url: CrawlUrl, links: tuple[str, ...], twins: Mapping[str, str] | None = None
+    ) -> list[Candidate]:
+        """`twins`: pages with the addresses of their Markdown, which are no pages of their own then."""
+        depth, twins = url.depth + 1, twins or {}
+        named_twice = frozenset(twins.values())
+        offers_markdown = self.job.discovery.get("markdown")
         candidates = []
         for link in links:
-            if url_hash(link) in self.known:
+            if url_hash(link) in self.known or link in named_twice:
                 continue
             verdict = self.scope.verdict(link, depth)
             if verdict.allowed:
-                candidates.append(Candidate(link, depth, "robots" if self.rules.surely_forbids(link) else ""))
+                forbidden = "robots" if self.rules.surely_forbids(link) else ""
+                same = tuple(map(url_hash, same_page(link))) if offers_markdown else ()
+                candidates.append(Candidate(link, depth, forbidden, twins.get(link, ""), same))
             elif verdict.reason in TELLING_REASONS:
                 candidates.append(Candidate(link, depth, verdict.reason))
         return candidates

@@ -369,7 +369,8 @@ async def test_a_page_begins_with_what_its_site_names() -> None:
     with LocalSite(docs) as site:
         beginning = await begun(site)
         assert {found.url for found in beginning.seeds} == {site.url + page.path for page in docs.pages[1:]}
-        assert site.paths == ["/docs/llms.txt", "/llms.txt", "/sitemap.xml"]
+        # The seed once more, since a site with an llms.txt may send Markdown to who prefers it.
+        assert site.paths == ["/docs/llms.txt", "/llms.txt", "/docs/", "/sitemap.xml"]
     assert (beginning.kind, beginning.is_page, beginning.follow) == (Kind.PAGE, True, True)
     assert beginning.seeds[0].title.startswith("Chapter")
     assert [read.kind for read in beginning.files] == [Kind.LLMS_TXT, Kind.SITEMAP]
