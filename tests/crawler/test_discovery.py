@@ -374,7 +374,7 @@ async def test_a_page_begins_with_what_its_site_names() -> None:
     assert (beginning.kind, beginning.is_page, beginning.follow) == (Kind.PAGE, True, True)
     assert beginning.seeds[0].title.startswith("Chapter")
     assert [read.kind for read in beginning.files] == [Kind.LLMS_TXT, Kind.SITEMAP]
-    assert beginning.requests == 3
+    assert beginning.requests == 4
     assert beginning.notes == ()
     assert beginning.to_json()["files"][1]["urls"] == 10
 
