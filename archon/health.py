@@ -24,6 +24,8 @@ from redis.exceptions import RedisError
 from archon.embedded.redis import ping
 from archon.models import Canary
 from archon.tasks import WORKER
+from knowledge.embedding import embedder
+from knowledge.embedding.models import EmbeddingSpace
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +88,7 @@ class Probes:
 
 def probe() -> Checks:
     try:
-        return {"redis": check_redis(), **check_database_and_worker(), "embedder": EMBEDDER}
+        return {"redis": check_redis(), **check_what_the_database_tells()}
     finally:
         # The thread ends here; its connection would stay open behind it.
         connection.close()
@@ -100,12 +102,14 @@ def check_redis() -> Check:
     return {"status": "ok", "detail": ""}
 
 
-def check_database_and_worker() -> dict[str, Check]:
+def check_what_the_database_tells() -> dict[str, Check]:
     try:
         canary = Canary.objects.filter(name=WORKER).first()
+        embedding = check_embedder()
     except DatabaseError as error:
-        return {"database": failed(error), "worker": {"status": "absent", "detail": "unknown without the database"}}
-    return {"database": {"status": "ok", "detail": ""}, "worker": check_worker(canary)}
+        unknown: Check = {"status": "absent", "detail": "unknown without the database"}
+        return {"database": failed(error), "worker": unknown, "embedder": unknown}
+    return {"database": {"status": "ok", "detail": ""}, "worker": check_worker(canary), "embedder": embedding}
 
 
 def check_worker(canary: Canary | None) -> Check:
@@ -118,6 +122,21 @@ def check_worker(canary: Canary | None) -> Check:
     return {"status": "ok", "detail": f"ran a task {seconds:.0f} s ago"}
 
 
+def check_embedder() -> Check:
+    """What the workers found out; the reason is for operators alone: GET /api/settings."""
+    current = embedder()
+    if current is None:
+        return {"status": "absent", "detail": "search by keywords only: ARCHON_EMBEDDER=off"}
+    space = EmbeddingSpace.objects.filter(name=current.space).first()
+    if space is None:
+        return {"status": "ok", "detail": f"{current.space}, not asked for a vector yet"}
+    if space.away_since is not None:
+        return {"status": "failed", "detail": f"no vectors since {space.away_since:%Y-%m-%d %H:%M} UTC"}
+    if space.state != EmbeddingSpace.State.SERVING:
+        return {"status": "ok", "detail": f"{current.space}: vectors are being made; search by keywords until then"}
+    return {"status": "ok", "detail": current.space}
+
+
 def failed(error: Exception) -> Check:
     """The kind of error only: its text may carry host names and passwords of URLs."""
     return {"status": "failed", "detail": type(error).__name__}
@@ -125,10 +144,9 @@ def failed(error: Exception) -> Check:
 
 def no_answer() -> Checks:
     red: Check = {"status": "failed", "detail": f"no answer within {ANSWER_SECONDS:.0f} s"}
-    return {**dict.fromkeys(REQUIRED, red), "embedder": EMBEDDER}
+    return {**dict.fromkeys(REQUIRED, red), "embedder": red}
 
 
-EMBEDDER: Check = {"status": "absent", "detail": "keyword search only"}
 probes = Probes(probe)
 
 

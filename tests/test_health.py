@@ -15,9 +15,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from archon import health
-from archon.health import Checks, Probes
+from archon.health import Check, Checks, Probes
 from archon.models import Canary
 from archon.tasks import canary
+from knowledge.embedding import EmbeddingError, spaces
+from knowledge.embedding.local import LocalEmbedder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,6 +78,26 @@ def test_without_the_database_it_still_answers(client: Client, monkeypatch: pyte
     monkeypatch.setattr(Canary.objects, "filter", fail)
     body = client.get("/health").json()
     assert (body["status"], body["checks"]["database"]["detail"]) == ("degraded", "DatabaseError")
+
+
+def test_an_embedder_that_is_off_is_no_failure() -> None:
+    assert told_of_embedder() == {"status": "absent", "detail": "search by keywords only: ARCHON_EMBEDDER=off"}
+
+
+@pytest.mark.usefixtures("with_vectors")
+def test_the_embedder_is_judged_by_what_the_workers_found() -> None:
+    name = "local/all-MiniLM-L6-v2-int8"
+    assert told_of_embedder() == {"status": "ok", "detail": f"{name}, not asked for a vector yet"}
+    space = spaces.target(LocalEmbedder())
+    assert told_of_embedder() == {"status": "ok", "detail": name}
+    spaces.embedder_away(space, EmbeddingError("away", "The model file at /secret/place is gone."))
+    away = told_of_embedder()
+    assert away["status"] == "failed"
+    assert away["detail"].startswith("no vectors since 20")
+
+
+def told_of_embedder() -> Check:
+    return health.probe()["embedder"]
 
 
 def test_a_hanging_probe_makes_the_checks_red_and_the_next_answer_quick(monkeypatch: pytest.MonkeyPatch) -> None:

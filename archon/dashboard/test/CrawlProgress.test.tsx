@@ -190,6 +190,18 @@ describe('the end', () => {
     expect(PageSocket.all).toHaveLength(1);
   });
 
+  it('counts chunks while they are embedded, with their speed and the time left', () => {
+    const { socket } = show();
+    socket.say({ status: 'embedding', percentage: 79, totalPages: 20, processedPages: 20, chunksStored: 1_278, embeddedChunks: 416, pagesPerSecond: null, etaSeconds: 28.7, currentUrl: 'https://e.com/last' });
+    screen.getByText('Embedding chunks');
+    screen.getByText('All pages are stored');
+    expect(bar().getAttribute('aria-valuetext')).toBe('79%, 416 of 1,278 chunks embedded');
+    expect(screen.getByText('Embedded').parentElement!.textContent).toBe('Embedded416 of 1,278');
+    expect(screen.getByText('Speed').parentElement!.textContent).toBe('Speed30.0 chunks/s');
+    screen.getByText('about 29 s');
+    expect(screen.queryByText('https://e.com/last')).toBeNull();
+  });
+
   it('names failed pages and waiting embeddings of a completed crawl', () => {
     const { socket } = show();
     socket.say({ status: 'completed', percentage: 100, failedPages: 1, chunksStored: 89, embeddedChunks: 80 });

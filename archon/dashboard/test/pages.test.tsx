@@ -268,7 +268,7 @@ describe('Search', () => {
     const link = await screen.findByRole('link', { name: 'Effects' });
     expect(link.getAttribute('href')).toBe('https://react.dev/learn#cleanup');
     expect(requests.find(({ method }) => method === 'POST')!.body).toEqual({ query: 'cleanup', mode: 'keyword', match_count: 20, source: 'react' });
-    screen.getByText('1 result of 4 in 38 ms');
+    screen.getByText('1 result of 4 in 38 ms, by keywords');
     screen.getByText('Cleanup');
     expect(document.querySelector('mark')!.textContent).toBe('cleanup');
     expect(document.querySelector('img')).toBeNull();
@@ -277,10 +277,21 @@ describe('Search', () => {
 
   it('marks the words as the server found them, and says when it had to search by keywords', async () => {
     const metadata = { snippet: 'React calls your cleanup.', highlights: [[6, 11]] };
-    answers['POST /api/rag/query'] = [200, { success: true, results: [{ ...result, metadata }], query: 'called', total_found: 1, search_mode: 'keyword' }];
+    answers['POST /api/rag/query'] = [200, { success: true, results: [{ ...result, metadata }], query: 'called', total_found: 1, search_mode: 'keyword', notice: 'Searched by words only: no text has been embedded yet.' }];
     visit('/search?q=called');
     expect((await screen.findByText('calls')).tagName).toBe('MARK');
-    screen.getByText('1 result, by keywords only: no embeddings are ready yet');
+    screen.getByText('1 result, by keywords');
+    screen.getByText('Searched by words only: no text has been embedded yet.');
+  });
+
+  it('shows the score of each ranking that found a passage, and of none that did not', async () => {
+    const scores = { keyword: 12.34, vector: 0.567, rerank: null };
+    answers['POST /api/rag/query'] = [200, { success: true, results: [{ ...result, scores }], query: 'cleanup', total_found: 1, search_mode: 'hybrid', notice: '' }];
+    const user = visit('/search?q=cleanup');
+    await screen.findByText('1 result, by meaning and keywords');
+    expect(document.querySelector('.scores')!.textContent).toBe('Keywords12.3Meaning0.57Score0.91');
+    await user.click(screen.getByRole('radio', { name: 'Meaning' }));
+    expect(address()).toBe('/search?q=cleanup&mode=vector');
   });
 
   it('says what to try when nothing is found', async () => {

@@ -121,7 +121,7 @@ def test_the_list_of_sources_is_live(stack: Stack, browser: Browser) -> None:
     with served(pages=4) as site, visit(browser, stack.url) as visited:
         expect(visited.page.locator(".connection-state")).to_have_text("Connected")
         stack.ended(stack.crawl(site.url))
-        expect(visited.page.get_by_text(site.url.removeprefix("http://")).first).to_be_visible(timeout=SOON)
+        expect(visited.page.get_by_text(site.url.removeprefix("http://").rstrip("/")).first).to_be_visible(timeout=SOON)
         assert visited.complaints == []
 
 

@@ -40,7 +40,7 @@ export function CrawlProgress({ progressId, onComplete, onProgress }: CrawlProgr
       <Headline progress={progress} badge={<ConnectionBadge state={connection} onRetry={reconnect} />} />
       <Outcome progress={progress} />
       <Facts progress={progress} />
-      {progress.currentUrl && !isTerminal(progress.status) && (
+      {progress.currentUrl && !isTerminal(progress.status) && !isEmbedding(progress) && (
         <p className="crawl-current">
           <span className="muted">Current page</span>
           <span className="mono cut" title={progress.currentUrl}>
@@ -78,14 +78,13 @@ function useReports(
 function Headline({ progress, badge }: { progress: CrawlProgressData; badge: ReactNode }) {
   const { status, percentage, queuePosition, failedPages = 0 } = progress;
   const totalUnknown = !progress.totalPages && !isTerminal(status);
-  const sentence =
-    status === 'queued' && queuePosition ? `Queued, ${plural(queuePosition - 1, 'crawl')} before it` : phrase(status);
+  const done = isEmbedding(progress) ? `${chunksDone(progress)} embedded` : pagesDone(progress);
 
   return (
     <div className="crawl-headline">
       <div className="crawl-status">
         <StatusMark status={status} failedPages={failedPages} />
-        <p role="status">{sentence}</p>
+        <p role="status">{status === 'queued' && queuePosition ? `Queued, ${plural(queuePosition - 1, 'crawl')} before it` : phrase(status)}</p>
         {badge}
       </div>
       <p className="crawl-percentage" aria-hidden>
@@ -95,7 +94,7 @@ function Headline({ progress, badge }: { progress: CrawlProgressData; badge: Rea
       <ProgressBar
         label="Crawl progress"
         value={totalUnknown ? null : percentage}
-        valueText={`${percentage}%, ${pagesDone(progress)}`}
+        valueText={`${percentage}%, ${done}`}
         tone={tone(status)}
       />
     </div>
@@ -105,6 +104,15 @@ function Headline({ progress, badge }: { progress: CrawlProgressData; badge: Rea
 function pagesDone({ processedPages = 0, totalPages, status }: CrawlProgressData): string {
   if (totalPages) return `${count(processedPages)} of ${plural(totalPages, 'page')}`;
   return isTerminal(status) ? plural(processedPages, 'page') : `${plural(processedPages, 'page')}, total unknown`;
+}
+
+/** The pages are all there, and chunks are what is counted. */
+function isEmbedding({ status, chunksStored }: CrawlProgressData): boolean {
+  return status === 'embedding' && Boolean(chunksStored);
+}
+
+function chunksDone({ embeddedChunks, chunksStored }: CrawlProgressData): string {
+  return `${count(embeddedChunks ?? 0)} of ${plural(chunksStored ?? 0, 'chunk')}`;
 }
 
 function Outcome({ progress }: { progress: CrawlProgressData }) {
@@ -120,6 +128,13 @@ function Outcome({ progress }: { progress: CrawlProgressData }) {
     return (
       <Notice tone="idle" title="The crawl was cancelled">
         Pages stored until then are kept and can be searched.
+      </Notice>
+    );
+  }
+  if (isEmbedding(progress)) {
+    return (
+      <Notice tone="idle" title="All pages are stored">
+        Search finds them by their words already. By meaning it finds those whose chunks are embedded: {chunksDone(progress)} so far.
       </Notice>
     );
   }
@@ -158,10 +173,10 @@ function Facts({ progress }: { progress: CrawlProgressData }) {
       <Fact name="Pages" value={count(processedPages)} of={totalPages ? count(totalPages) : null} />
       <Fact name="Failed" value={count(failedPages)} bad={failedPages > 0} />
       <Fact name="Skipped" value={count(skippedPages)} />
-      {ended ? took : <Fact name="Speed" value={progress.pagesPerSecond?.toFixed(1) ?? '–'} unit="pages/s" />}
+      {ended ? took : <Speed progress={progress} />}
       <Fact name="Chunks stored" value={count(chunksStored ?? 0)} />
-      {embeddedChunks ? (
-        <Fact name="Embedded" value={count(embeddedChunks)} of={behind ? count(chunksStored) : null} />
+      {embeddedChunks || isEmbedding(progress) ? (
+        <Fact name="Embedded" value={count(embeddedChunks ?? 0)} of={behind ? count(chunksStored) : null} />
       ) : (
         <Fact name="Words" value={count(progress.wordCount ?? 0)} />
       )}
@@ -175,6 +190,14 @@ function Facts({ progress }: { progress: CrawlProgressData }) {
       )}
     </dl>
   );
+}
+
+/** Pages a second, or chunks while only these are counted: the time left is told at their speed. */
+function Speed({ progress }: { progress: CrawlProgressData }) {
+  const { pagesPerSecond, etaSeconds, chunksStored, embeddedChunks } = progress;
+  if (!isEmbedding(progress)) return <Fact name="Speed" value={pagesPerSecond?.toFixed(1) ?? '–'} unit="pages/s" />;
+  const speed = etaSeconds ? ((chunksStored ?? 0) - (embeddedChunks ?? 0)) / etaSeconds : null;
+  return <Fact name="Speed" value={speed?.toFixed(1) ?? '–'} unit="chunks/s" />;
 }
 
 /** Statuses in which nothing moves, so that no time is left to tell. */

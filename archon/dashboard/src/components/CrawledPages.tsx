@@ -51,7 +51,7 @@ export function CrawledPages({ progressId, progress }: { progressId: string; pro
         <StateFilter current={state} counts={first.data?.counts ?? {}} />
       </div>
       {first.isError && !unknown && <ErrorNotice error={first.error} onRetry={() => void first.refetch()} />}
-      {unknown && <UploadedFiles progressId={progressId} running={running} otherwise={<NoPages state={state} running={running} />} />}
+      {unknown && <UploadedFiles progressId={progressId} ended={progress ? !running : null} otherwise={<NoPages state={state} running={running} />} />}
       {first.data && total === 0 && <NoPages state={state} running={running} />}
       {total > 0 && <PagesTable key={state} progressId={progressId} state={state} progress={progress} total={total} />}
     </section>

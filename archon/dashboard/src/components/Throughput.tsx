@@ -13,7 +13,7 @@ interface Sample {
 /** Pages a second since this view was opened, one point for each update that told a speed. */
 export function Throughput({ progress }: { progress: CrawlProgressData }) {
   const samples = useSamples(progress);
-  if (samples.length < 3 || isTerminal(progress.status)) return null;
+  if (samples.length < 3 || isTerminal(progress.status) || progress.status === 'embedding') return null;
   const most = Math.max(...samples.map(({ speed }) => speed), 0.1);
   const begin = samples[0]!.at;
   const span = Math.max(1, samples.at(-1)!.at - begin);

@@ -6,11 +6,12 @@ import { fetchUploadedFiles } from '../services/api';
 const POLL_MS = 2_000;
 
 /** What became of each file of an upload; `otherwise` when there is no such upload. */
-export function UploadedFiles({ progressId, running, otherwise }: { progressId: string; running: boolean; otherwise: ReactNode }) {
+export function UploadedFiles({ progressId, ended, otherwise }: { progressId: string; ended: boolean | null; otherwise: ReactNode }) {
   const files = useQuery({
-    queryKey: ['uploaded', progressId, running],
+    // What was asked before the state was known must not stand for the end.
+    queryKey: ['uploaded', progressId, ended],
     queryFn: ({ signal }) => fetchUploadedFiles(progressId, signal),
-    refetchInterval: running ? POLL_MS : false,
+    refetchInterval: ended === false ? POLL_MS : false,
     retry: false,
   });
   if (files.isPending) return null;

@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Lightbulb, Plus, Search, SearchX } from 'lucide-react';
 import { useEffect, useRef, useState } from 'react';
 import { Link } from 'react-router';
-import { Empty, ErrorNotice } from '../components/Notice';
+import { Empty, ErrorNotice, Notice } from '../components/Notice';
 import { SOURCES_QUERY } from '../components/useSourceTitle';
 import { count, milliseconds, plural, shortUrl, webAddress } from '../format';
 import { pieces, plainText, queryWords, snippet, wordsAt } from '../highlight';
@@ -11,14 +11,17 @@ import { useAddress } from './useAddress';
 import { usePageTitle } from './usePageTitle';
 
 const MODES = [
-  ['hybrid', 'Hybrid'],
-  ['vector', 'Meaning'],
-  ['keyword', 'Keywords'],
+  ['hybrid', 'Hybrid', 'By meaning and by keywords, both rankings in one'],
+  ['vector', 'Meaning', 'By the vectors of the embedding model'],
+  ['keyword', 'Keywords', 'By the words themselves'],
 ] as const;
 
-function modeName(mode: string): string {
-  return (MODES.find(([known]) => known === mode)?.[1] ?? mode).toLowerCase();
-}
+/** What the server did, which may be less than it was asked for. */
+const DONE_BY: Record<string, string> = {
+  hybrid: 'by meaning and keywords',
+  vector: 'by meaning',
+  keyword: 'by keywords',
+};
 
 const COUNTS = ['5', '10', '20'];
 
@@ -45,6 +48,15 @@ export function SearchPage() {
       <h1 className="visually-hidden">Search</h1>
       <QueryBox value={question.query} busy={answer.isFetching} onSearch={(q) => change({ q })} />
       <div className="search-options">
+        <fieldset className="segments segments-small">
+          <legend className="visually-hidden">Search by</legend>
+          {MODES.map(([mode, name, says]) => (
+            <label key={mode} title={says}>
+              <input type="radio" name="mode" checked={question.mode === mode} onChange={() => change({ mode: mode === 'hybrid' ? '' : mode })} />
+              {name}
+            </label>
+          ))}
+        </fieldset>
         <label>
           <span className="label-word">In</span>
           <select className="select" value={question.source} onChange={(event) => change({ source: event.target.value })}>
@@ -52,20 +64,6 @@ export function SearchPage() {
             {sourceOptions(sources.data ?? [], question.source).map(({ source_id, title }) => (
               <option key={source_id} value={source_id}>
                 {title || source_id}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          <span className="label-word">By</span>
-          <select
-            className="select"
-            value={question.mode}
-            onChange={(event) => change({ mode: event.target.value === 'hybrid' ? '' : event.target.value })}
-          >
-            {MODES.map(([mode, name]) => (
-              <option key={mode} value={mode}>
-                {name}
               </option>
             ))}
           </select>
@@ -88,7 +86,7 @@ export function SearchPage() {
       {question.query === '' ? (
         <Beginning noSources={sources.data?.length === 0} />
       ) : (
-        answer.data && !answer.isError && <Answer answer={answer.data} question={question} stale={answer.isPlaceholderData} />
+        answer.data && !answer.isError && <Answer answer={answer.data} query={question.query} stale={answer.isPlaceholderData} />
       )}
       {answer.isLoading && <ResultSkeletons />}
     </div>
@@ -167,26 +165,31 @@ function ResultSkeletons() {
   );
 }
 
-function Answer({ answer, question, stale }: { answer: SearchAnswer; question: SearchQuery; stale: boolean }) {
+function Answer({ answer, query, stale }: { answer: SearchAnswer; query: string; stale: boolean }) {
+  const notice = answer.notice && <Notice tone="warn" title={answer.notice} />;
   if (answer.results.length === 0) {
     return (
-      <Empty icon={<SearchX />} title="Nothing found">
-        Try fewer or other words, search in all sources, or choose Meaning instead of Keywords.
-      </Empty>
+      <>
+        {notice}
+        <Empty icon={<SearchX />} title="Nothing found">
+          Try fewer or other words, search in all sources, or choose Meaning instead of Keywords.
+        </Empty>
+      </>
     );
   }
   return (
-    <div className={stale ? 'is-stale' : undefined} aria-busy={stale}>
+    <div className={stale ? 'answer-list is-stale' : 'answer-list'} aria-busy={stale}>
+      {notice}
       <p className="results-head" role="status">
         {plural(answer.results.length, 'result')}
         {answer.total_found > answer.results.length && ` of ${count(answer.total_found)}`}
         {answer.took_ms !== undefined && ` in ${milliseconds(answer.took_ms)}`}
+        {`, ${DONE_BY[answer.search_mode] ?? answer.search_mode}`}
         {answer.reranking_applied && ', reranked'}
-        {answer.search_mode !== question.mode && !stale && `, by ${modeName(answer.search_mode)} only: no embeddings are ready yet`}
       </p>
       <ol className="results">
         {answer.results.map((result) => (
-          <Result key={result.id} result={result} query={question.query} />
+          <Result key={result.id} result={result} query={query} />
         ))}
       </ol>
     </div>
@@ -208,7 +211,7 @@ function Result({ result, query }: { result: SearchResult; query: string }) {
             {result.title || shortUrl(result.url)}
           </a>
         </h2>
-        <Score result={result} />
+        <Scores result={result} />
       </div>
       {headings.length > 0 && (
         <p className="result-path">
@@ -241,16 +244,30 @@ function Result({ result, query }: { result: SearchResult; query: string }) {
   );
 }
 
-function Score({ result }: { result: SearchResult }) {
-  const details = Object.entries(result.scores ?? {})
-    .filter(([, value]) => typeof value === 'number')
-    .map(([name, value]) => `${name} ${(value as number).toFixed(3)}`)
-    .join(', ');
+const RANKINGS = [
+  ['keyword', 'Keywords', 'How well the words match (BM25); comparable within this answer'],
+  ['vector', 'Meaning', 'Cosine of the angle between the vectors of question and passage'],
+  ['rerank', 'Rerank', 'What the reranker thinks of question and passage together'],
+] as const;
+
+/** The scores of the rankings that found it, and the one it is listed by: relative to the best hit. */
+function Scores({ result }: { result: SearchResult }) {
   return (
-    <span className="score" title={details || undefined}>
-      <span className="visually-hidden">Score </span>
-      {result.similarity_score.toFixed(2)}
-    </span>
+    <dl className="scores">
+      {RANKINGS.map(([name, label, says]) => {
+        const value = result.scores?.[name];
+        return typeof value === 'number' ? (
+          <div key={name} title={says}>
+            <dt>{label}</dt>
+            <dd>{value.toFixed(value < 10 ? 2 : 1)}</dd>
+          </div>
+        ) : null;
+      })}
+      <div className="score" title="Relative to the best hit">
+        <dt className="visually-hidden">Score</dt>
+        <dd>{result.similarity_score.toFixed(2)}</dd>
+      </div>
+    </dl>
   );
 }
 
