@@ -65,7 +65,7 @@ def _store(job: CrawlJob, row: Progress, split: Split, documents: Sequence[Prepa
     wanted = [document for document in documents if document.incoming.url_hash in known] + new[: max(0, room)]
     results = store_documents(job.item_id, wanted, generation=job.generation) if wanted else []
     urls = [_row(job, split.url, document, result) for document, result in zip(wanted, results, strict=True)]
-    frontier.save_results(urls, ("container", "attempts", "depth"))
+    frontier.save_results(urls, ("container", "depth"))
     added = len(new[: max(0, room)])
     full = added < len(new)
     if full and not job.truncated:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError, Future, wait
 from functools import partial
+from itertools import count
 
 from django.conf import settings
 from django.db import transaction
@@ -78,7 +79,9 @@ class Slice:
         self.scope = Scope.from_json(job.scope)
         self.github = github()
         self.owner = owner_name()
+        # By a number of each fetch: a slice that stood still may claim a URL again while its first fetch still flies.
         self.flying: dict[int, tuple[CrawlUrl, Future[Got]]] = {}
+        self.numbers = count()
         self.landed: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.known: set[str] = set()
         self.rules = JobRules(job)
@@ -195,12 +198,13 @@ class Slice:
             render=self.job.render,
         )
         future = submit(page)
-        self.flying[url.id] = (url, future)
-        future.add_done_callback(lambda _, landed=url.id: self._land(landed))  # type: ignore[misc]
+        number = next(self.numbers)
+        self.flying[number] = (url, future)
+        future.add_done_callback(lambda _: self._land(number, url))
 
-    def _land(self, landed: int) -> None:
-        self.turns.landed(landed)
-        self.landed.put(landed)
+    def _land(self, number: int, url: CrawlUrl) -> None:
+        self.turns.landed(url.id)
+        self.landed.put(number)
 
     def _collect(self) -> list[Outcome]:
         """Wait for a page, then take all that landed meanwhile."""
@@ -402,7 +406,7 @@ class Slice:
                 raise ProgressEnded(f"The crawl is {row.status}.")
         if now - self.renewed_at >= settings.CRAWL_LEASE_SECONDS / 3:
             self.renewed_at = now
-            frontier.renew(self.owner, [*self.flying, *self.turns.ids])
+            frontier.renew(self.owner, [*(url.id for url, _ in self.flying.values()), *self.turns.ids])
             self.turns.renew()
 
 

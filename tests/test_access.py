@@ -70,7 +70,7 @@ def row_of(route: str, pattern: URLPattern) -> Row | None:
 
 ROUTES = dict(routes())
 ASKED = {
-    **{route: "/" + re.sub(r"<int:\w+>", "7", re.sub(r"<(?:path:)?\w+>", "nobody", route)) for route in ROUTES},
+    **{route: "/" + re.sub(r"<int:\w+>", "999999999", re.sub(r"<(?:path:)?\w+>", "nobody", route)) for route in ROUTES},
     **{route: "/" for route, pattern in ROUTES.items() if pattern.name == "dashboard"},
     **{
         route: "/.well-known/oauth-protected-resource"

@@ -24,7 +24,6 @@ from knowledge.embedding.models import ERROR_CHARS, ChunkVector, EmbeddingSpace,
 from knowledge.embedding.text import embedded_text
 from knowledge.models import Chunk
 from knowledge.search.vectors import vector_index
-from progress.failpoints import failpoint
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +135,6 @@ class Turn:
         self.after = max(self.after, waiting[-1].pk)
         known = self._known(waiting)
         new = [chunk for chunk in waiting if chunk.content_hash not in known]
-        failpoint("embed.before_store")
         self._store([(chunk, known[chunk.content_hash]) for chunk in waiting if chunk.content_hash in known])
         for some, vectors in self._embedded(new):
             self._store([(chunk, vector.tobytes()) for chunk, vector in zip(some, vectors, strict=True)])
@@ -201,7 +199,6 @@ class Turn:
             kept = [row for row in rows if row.chunk_id in there]
             ChunkVector.objects.bulk_create(kept, ignore_conflicts=True)
             vector_index().add(self.space, kept)
-            failpoint("embed.before_commit")
 
     def _refuse(self, chunk: Chunk, error: EmbeddingError) -> None:
         row, _ = ChunkVector.objects.get_or_create(
