@@ -73,6 +73,7 @@ ROUTES: Mapping[str, Row] = {
         "api/knowledge-items/<source_id>",
         "api/knowledge-items/<source_id>/refresh",
         "api/knowledge-items/<source_id>/chunks",
+        "api/knowledge-items/<source_id>/changes",
         "api/documents/upload",
         "api/documents/uploads/<path:progress_id>/files",
         "api/knowledge-items/<source_id>/code-examples",

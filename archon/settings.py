@@ -327,7 +327,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SWEEP_SECONDS,
         "options": {"expires": 2 * SWEEP_SECONDS},
     },
-    "purge": {"task": "knowledge.tasks.purge", "schedule": 3600, "options": {"expires": 3600}},
+    "purge": {"task": "knowledge.tasks.purge", "schedule": 60, "options": {"expires": 60}},
     "uploads": {"task": "knowledge.tasks.sweep_uploads", "schedule": 15, "options": {"expires": 30}},
     "webhooks": {
         "task": "archon.tasks.tell_webhooks",
@@ -544,6 +544,17 @@ CHAT_ANSWERS_AT_ONCE = env.integer(
 )
 if urlsplit(LLM_BASE_URL).scheme not in ("http", "https") or not urlsplit(LLM_BASE_URL).hostname:
     raise ImproperlyConfigured(f"ARCHON_LLM_BASE_URL={LLM_BASE_URL!r} is not valid: expected http(s)://host/v1.")
+
+
+# ---- Knowledge ----------------------------------------------------------------------------
+
+REMOVED_PAGES_DAYS = env.integer(
+    "ARCHON_REMOVED_PAGES_DAYS",
+    365,
+    "How long it is remembered that a page left its site.",
+    at_least=1,
+    at_most=36_500,
+)
 
 
 # ---- Progress -----------------------------------------------------------------------------

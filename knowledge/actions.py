@@ -11,11 +11,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from knowledge import purging
 from knowledge.errors import BadChange, UnknownSource
-from knowledge.ingest.batches import ROWS_PER_STATEMENT
-from knowledge.ingest.example_rows import remove_examples
-from knowledge.ingest.store import remove_chunks
-from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem
+from knowledge.models import KnowledgeItem
 from progress import tracker
 from progress.errors import ProgressEnded
 from progress.groups import KNOWLEDGE_TOPIC
@@ -100,8 +98,9 @@ def name_item(item_id: int, title: str) -> None:
         knowledge_changed(KnowledgeItem.objects.values_list("source_id", flat=True).get(pk=item_id), "updated")
 
 
-def delete_item(source_id: str) -> None:
-    """Hidden at once, purged in the background. The id is free for a new crawl from now on."""
+def delete_item(source_id: str) -> Progress:
+    """Hidden at once, purged in the background under the progress id that is returned. The id of the source is free
+    for a new crawl from now on. Raises UnknownSource."""
     with transaction.atomic():
         _end_operations(storable(source_id))
         item = _locked(source_id)
@@ -109,40 +108,18 @@ def delete_item(source_id: str) -> None:
         suffix = f"~{item.pk}"
         item.source_id = source_id[: SOURCE_ID_CHARS - len(suffix)] + suffix
         item.save(update_fields=["deleted_at", "source_id"])
+        row = purging.announce(item, storable(source_id))
         knowledge_changed(source_id, "deleted")
         transaction.on_commit(_start_purge, robust=True)
+    return row
 
 
 def _end_operations(source_id: str) -> None:
     """What runs for a source ends with it. Progress is locked before the item, as every writer of pages does."""
-    running = Progress.objects.active().filter(source_id=source_id).order_by("pk")
+    running = Progress.objects.active().filter(source_id=source_id).exclude(kind=Progress.Kind.PURGE).order_by("pk")
     for progress_id in running.values_list("pk", flat=True):
         with contextlib.suppress(ProgressEnded):
             tracker.cancel(progress_id, lines=["Cancelled: the source was deleted."])
-
-
-def purge_batch() -> bool:
-    """Remove some rows of one hidden source, in a transaction short enough for crawls to go on. False: none is left."""
-    with transaction.atomic():
-        item = KnowledgeItem.objects.filter(deleted_at__isnull=False).order_by("pk").select_for_update().first()
-        if item is None:
-            return False
-        chunks = Chunk.objects.filter(item=item).values_list("pk", flat=True)[:ROWS_PER_STATEMENT]
-        if pks := list(chunks):
-            remove_chunks(pks)
-            return True
-        examples = CodeExample.objects.filter(item=item).values_list("pk", flat=True)[:ROWS_PER_STATEMENT]
-        if pks := list(examples):
-            remove_examples(pks)
-            return True
-        # Aliases point to their originals, so they go first.
-        of_item = Document.objects.filter(item=item)
-        documents = of_item.filter(alias_of__isnull=False) if of_item.exclude(alias_of=None).exists() else of_item
-        if pks := list(documents.values_list("pk", flat=True)[:ROWS_PER_STATEMENT]):
-            Document.objects.filter(pk__in=pks).delete()
-            return True
-        item.delete()
-    return True
 
 
 def _start_purge() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from knowledge.changes import PageChange
 from knowledge.listing import item_body, item_metadata
 from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem
 from knowledge.search import ExampleHit, SearchHit
@@ -63,6 +64,16 @@ def page_summary_body(page: Document, order: int) -> dict[str, Any]:
         "word_count": page.word_count,
         "char_count": page.char_count,
         "chunk_count": page.chunk_count,
+    }
+
+
+def change_body(page: PageChange) -> dict[str, Any]:
+    return {
+        "page_id": None if page.page_id is None else str(page.page_id),
+        "url": page.url,
+        "title": page.title,
+        "change": page.change,
+        "changed_at": page.at,
     }
 
 

@@ -181,6 +181,23 @@ class Document(models.Model):
         return self.title or self.url
 
 
+class RemovedPage(models.Model):
+    """That a page was here: kept for a while after it left its site, so that lists of changes can tell."""
+
+    item = models.ForeignKey(KnowledgeItem, on_delete=models.CASCADE, related_name="removed_pages", db_index=False)
+    # The id that the page had; nothing is found under it any more.
+    page_id = models.BigIntegerField()
+    url = models.TextField()
+    title = models.TextField(blank=True)
+    removed_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        indexes = (models.Index(fields=["item", "removed_at"], name="removed_item_time"),)
+
+    def __str__(self) -> str:
+        return self.title or self.url
+
+
 class ChunkQuerySet(models.QuerySet["Chunk"]):
     def visible(self) -> Self:
         return self.filter(item__deleted_at__isnull=True)

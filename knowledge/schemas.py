@@ -92,6 +92,10 @@ class ItemChanged(Schema):
     source_id: str
 
 
+class ItemDeleted(ItemChanged):
+    progressId: str
+
+
 class Source(Schema):
     source_id: str
     title: str
@@ -155,6 +159,34 @@ class PageList(Schema):
     pages: list[PageSummary]
     total: int
     source_id: str
+    limit: int
+    offset: int
+    has_more: bool
+
+
+class PageChange(Schema):
+    """`page_id` is null for a page that is gone."""
+
+    page_id: str | None
+    url: str
+    title: str
+    change: Literal["added", "changed", "removed"]
+    changed_at: datetime
+
+
+class ChangeCounts(Schema):
+    added: int
+    changed: int
+    removed: int
+
+
+class ChangeList(Schema):
+    success: bool = True
+    source_id: str
+    since: datetime
+    changes: list[PageChange]
+    counts: ChangeCounts
+    total: int
     limit: int
     offset: int
     has_more: bool

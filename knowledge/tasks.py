@@ -8,7 +8,7 @@ import time
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from knowledge import actions, uploads
+from knowledge import changes, purging, uploads
 
 # Celery looks for tasks here.
 from knowledge.chat import tasks as chat_tasks  # noqa: F401
@@ -25,8 +25,9 @@ _woken_at = -WAKE_SECONDS
 @shared_task(ignore_result=True)
 def purge() -> None:
     """Remove what deleted sources left behind, also those whose own message was lost."""
+    changes.forget_old()
     deadline = time.monotonic() + PURGE_SECONDS
-    while actions.purge_batch():
+    while purging.purge_batch():
         if time.monotonic() > deadline:
             purge.delay()
             return

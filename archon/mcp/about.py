@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 from django.conf import settings
-from django.db.models import Q
-from django.utils import timezone
 from pydantic import Field
 
 from archon import health
@@ -16,10 +14,9 @@ from archon.mcp.errors import refusals_told
 from archon.mcp.sessions import current
 from archon.mcp.shapes import ChangedPage, Changes, Check, Health, SessionFacts
 from archon.mcp.sources import source_named
-from knowledge.models import Document
+from knowledge.changes import PageChange, changes_of
 from progress.threads import in_pool
 
-RECENT = timedelta(days=7)
 FIXES = {
     "database": "The database does not answer; `manage.py doctor` says why.",
     "redis": "Redis does not answer: crawls wait until it is back. `manage.py doctor` says why.",
@@ -68,29 +65,25 @@ async def what_changed(
     since: Annotated[datetime | None, Field(description="ISO 8601; null for the last seven days.")] = None,
     limit: Annotated[int, Field(ge=1, le=500)] = 100,
 ) -> Changes:
-    """Which pages of a source are new or changed since a date, newest first; refresh_source looks for more."""
+    """Which pages of a source are new, changed or gone since a date, newest first; refresh_source looks for more."""
     return await in_pool(_changes, source_id, since, limit)
 
 
 def _changes(source_id: str, since: datetime | None, limit: int) -> Changes:
     item = source_named(source_id)
-    after = since or timezone.now() - RECENT
-    if timezone.is_naive(after):
-        after = timezone.make_aware(after)
-    pages = Document.objects.pages().without_text().filter(item=item)
-    changed = pages.filter(Q(changed_at__gt=after) | Q(first_seen_at__gt=after)).order_by("-changed_at", "pk")
-    listed = [_changed(page, after) for page in changed[:limit]]
+    found = changes_of(item, since, limit=limit)
+    listed = [_changed(page) for page in found.pages]
     note = "" if listed else "No stored page changed since then. refresh_source asks the site itself."
     return Changes(
-        source_id=item.source_id, since=after, pages=listed, count=len(listed), total=changed.count(), note=note
+        source_id=item.source_id, since=found.since, pages=listed, count=len(listed), total=found.total, note=note
     )
 
 
-def _changed(page: Document, after: datetime) -> ChangedPage:
+def _changed(page: PageChange) -> ChangedPage:
     return ChangedPage(
-        page_id=str(page.pk),
+        page_id=None if page.page_id is None else str(page.page_id),
         url=page.url,
         title=page.title,
-        change="added" if page.first_seen_at > after else "changed",
-        changed_at=page.changed_at,
+        change=page.change,
+        changed_at=page.at,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Avg, Count, Q, Sum
@@ -10,8 +11,9 @@ from django.utils import timezone
 from ninja import Router
 
 from knowledge import actions, schemas
-from knowledge.api.params import Limit, Offset, PageNumber, PerPage, Tags, Text, item_of, window
-from knowledge.bodies import chunk_body, source_body, summary_body
+from knowledge.api.params import Limit, Offset, PageLimit, PageNumber, PerPage, Tags, Text, item_of, window
+from knowledge.bodies import change_body, chunk_body, source_body, summary_body
+from knowledge.changes import changes_of
 from knowledge.listing import ItemFilter, ItemsPage, item_body, items_page
 from knowledge.messages import ItemBody
 from knowledge.models import Chunk
@@ -72,10 +74,11 @@ def update_item(request: HttpRequest, source_id: str, body: schemas.ItemUpdate) 
     return {"message": "Source updated.", "source_id": source_id}
 
 
-@router.delete("/knowledge-items/{source_id}", response=schemas.ItemChanged, summary="Delete a source")
+@router.delete("/knowledge-items/{source_id}", response=schemas.ItemDeleted, summary="Delete a source")
 def delete_item(request: HttpRequest, source_id: str) -> dict[str, Any]:
-    actions.delete_item(source_id)
-    return {"message": "Source deleted.", "source_id": source_id}
+    """It is gone for everybody at once; `progressId` tells how far its rows are taken out."""
+    progress = actions.delete_item(source_id)
+    return {"message": "Source deleted.", "source_id": source_id, "progressId": progress.pk}
 
 
 @router.get("/knowledge-items/{source_id}/chunks", response=schemas.ChunkList, summary="Chunks in reading order")
@@ -94,6 +97,22 @@ def list_chunks(
         "domain_filter": domain_filter or None,
         "chunks": [chunk_body(chunk, item) for chunk in rows],
         **window(total, limit, offset),
+    }
+
+
+@router.get("/knowledge-items/{source_id}/changes", response=schemas.ChangeList, summary="What became of its pages")
+def list_changes(
+    request: HttpRequest, source_id: str, since: datetime | None = None, limit: PageLimit = 100, offset: Offset = 0
+) -> dict[str, Any]:
+    """Pages that are new, changed or gone since a date (ISO 8601; without it, the last seven days), newest first."""
+    item = item_of(source_id)
+    found = changes_of(item, since, limit=limit, offset=offset)
+    return {
+        "source_id": item.source_id,
+        "since": found.since,
+        "changes": [change_body(page) for page in found.pages],
+        "counts": found.counts,
+        **window(found.total, limit, offset),
     }
 
 

@@ -18,7 +18,7 @@ from knowledge.errors import UnknownSource
 from knowledge.ingest.batches import batches
 from knowledge.ingest.example_rows import ExampleRenewal, remove_examples
 from knowledge.ingest.prepare import PreparedChunk, PreparedDocument, PreparedExamples
-from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem
+from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem, RemovedPage
 from knowledge.search.keyword import IndexEntry, keyword_index
 from knowledge.search.words import IndexedText
 
@@ -286,6 +286,10 @@ class _Batch:
         remove_chunks(list(Chunk.objects.filter(document__in=pks).values_list("pk", flat=True)))
         remove_examples(list(CodeExample.objects.filter(document__in=pks).values_list("pk", flat=True)))
         Document.objects.filter(pk__in=pks).delete()
+        RemovedPage.objects.bulk_create(
+            RemovedPage(item_id=self.item_id, page_id=pk, url=gone.url, title=gone.title)
+            for pk, gone in zip(pks, documents, strict=True)
+        )
         self._add_counts([NOTHING - _counts(document) for document in documents], updated_at=timezone.now())
 
     def _write_counts(self) -> None:

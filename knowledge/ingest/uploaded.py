@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -16,7 +16,14 @@ from django.utils import timezone
 from knowledge import uploads
 from knowledge.actions import delete_item, knowledge_changed
 from knowledge.errors import UnknownSource
-from knowledge.ingest import IncomingDocument, PreparedDocument, prepare_document, remove_documents, store_documents
+from knowledge.ingest import (
+    IncomingDocument,
+    PreparedDocument,
+    Stored,
+    prepare_document,
+    remove_documents,
+    store_documents,
+)
 from knowledge.models import Document, Upload, UploadedFile
 from knowledge.readers import Expected, Left, Limits, Part, Said, Trouble, read
 from progress import tracker
@@ -30,7 +37,16 @@ LOOK_SECONDS = 1.0
 MAX_ATTEMPTS = 3
 BATCH_SIZE = 16
 ZEROS = dict.fromkeys(
-    ("processed_pages", "failed_pages", "skipped_pages", "chunks_stored", "word_count", "discovered_urls"), 0
+    (
+        "processed_pages",
+        "failed_pages",
+        "skipped_pages",
+        "chunks_stored",
+        "code_examples_stored",
+        "word_count",
+        "discovered_urls",
+    ),
+    0,
 )
 
 
@@ -135,7 +151,8 @@ class _Reading:
         url = f"upload://{self.upload.item.source_id}/{quote(name)}" + (f"#{part.fragment}" if part.fragment else "")
         self.expected += name in self.seen  # a further stretch of a large file
         self.seen.add(name)
-        self.documents.append((file, prepare_document(incoming(part, url))))
+        document = incoming(part, url, code_examples=self.upload.extract_code_examples)
+        self.documents.append((file, prepare_document(document)))
         self.files.append(file)
 
     def _look(self) -> None:
@@ -160,21 +177,22 @@ class _Reading:
             for (file, _), result in zip(self.documents, stored, strict=True):
                 file.chunks, file.document_id, file.reason = result.chunks, result.document_id, result.outcome
             UploadedFile.objects.bulk_create(self.files)
-            row = self._report(row, chunks=sum(s.chunks for s in stored), words=sum(s.words for s in stored))
+            row = self._report(row, stored)
             if last:
                 self._end(row)
         self.files, self.documents, self.lines, self.expected = [], [], [], 0
         knowledge_changed(self.upload.item.source_id, "updated")
 
-    def _report(self, row: Progress, *, chunks: int, words: int) -> Progress:
+    def _report(self, row: Progress, stored: Sequence[Stored]) -> Progress:
         failed = sum(file.state == UploadedFile.State.FAILED for file in self.files)
         add = {
             "processed_pages": len(self.files),
             "failed_pages": failed,
             "total_pages": self.expected,
             "discovered_urls": self.expected,
-            "chunks_stored": chunks,
-            "word_count": words,
+            "chunks_stored": sum(result.chunks for result in stored),
+            "code_examples_stored": sum(result.code_examples for result in stored),
+            "word_count": sum(result.words for result in stored),
         }
         if self.files:
             self.lines.append(
@@ -207,13 +225,14 @@ class _Reading:
 _AGAIN = "Upload it again."
 
 
-def incoming(part: Part, url: str) -> IncomingDocument:
+def incoming(part: Part, url: str, *, code_examples: bool) -> IncomingDocument:
     return IncomingDocument(
         url=url,
         url_hash=sha256(url.encode()).hexdigest()[:32],
         title=part.title or PurePosixPath(part.name).name,
         markdown=part.markdown,
         headings=part.headings,
+        code_examples=code_examples,
         content_type=part.content_type,
         fetched_at=timezone.now(),
     )

@@ -202,7 +202,8 @@ def test_the_sweep_ends_a_crawl_that_has_nothing_left() -> None:
 
 
 def test_a_deleted_source_ends_its_crawl_even_when_nobody_works_on_it() -> None:
-    from knowledge.actions import delete_item, purge_batch
+    from knowledge.actions import delete_item
+    from knowledge.purging import purge_batch
 
     job = job_of(pages=3)
     tracker.update(job.progress_id, status=Status.PAUSED)

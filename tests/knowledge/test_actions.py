@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from knowledge import actions, tasks
+from knowledge import actions, purging, tasks
 from knowledge.errors import BadChange, UnknownSource
 from knowledge.models import Chunk, Document, KnowledgeItem
 from knowledge.search.keyword import keyword_index
 from knowledge.search.words import question
+from progress.models import Progress
 from tests.knowledge.pages import page, source, store
 
 pytestmark = pytest.mark.django_db
@@ -132,7 +133,8 @@ def test_deleting_succeeds_while_the_broker_is_away(
 
 
 def test_the_purge_removes_every_row_of_deleted_sources_and_none_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("knowledge.actions.ROWS_PER_STATEMENT", 3)
+    monkeypatch.setattr("knowledge.purging.ROWS_PER_STATEMENT", 3)
+    monkeypatch.setattr("knowledge.purging.PAGES_PER_BATCH", 2)
     kept, gone = source("kept"), source("gone")
     text = "\n\n".join(f"## Part {n}\n\nzebra {n}" for n in range(10))
     for item in (kept, gone):
@@ -162,3 +164,40 @@ def test_a_purge_with_nothing_to_do_does_nothing() -> None:
     tasks.purge()
     tasks.purge()
     assert KnowledgeItem.objects.count() == 1
+
+
+def test_a_purge_tells_how_far_it_is_until_it_completes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purging, "ROWS_PER_STATEMENT", 4)
+    monkeypatch.setattr(purging, "PAGES_PER_BATCH", 2)
+    item = source("gone")
+    store(item, *(page(f"p{n}", "\n\n".join(f"## {k}\n\nzebra {n} {k}" for k in range(3))) for n in range(6)))
+    row = actions.delete_item(item.source_id)
+    assert (row.kind, row.source_id, row.total_pages, row.status) == ("purge", item.source_id, 6, "queued")
+    percentages = []
+    while purging.purge_batch():
+        row.refresh_from_db()
+        percentages.append(row.percentage)
+    assert (row.status, row.processed_pages, row.percentage) == ("completed", 6, 100)
+    assert percentages == sorted(percentages)
+    assert len(set(percentages)) >= 4
+    assert "6 pages" in row.log
+    assert index_rows() == 0
+
+
+def test_the_purge_of_an_earlier_source_goes_on_when_its_successor_is_deleted() -> None:
+    first = actions.delete_item(source("one").source_id)
+    second = actions.delete_item(source("one").source_id)
+    assert first.pk != second.pk
+    tasks.purge()
+    for row in (first, second):
+        row.refresh_from_db()
+        assert row.status == "completed"
+
+
+def test_a_source_that_was_hidden_without_an_operation_is_purged_too() -> None:
+    item = source("gone")
+    store(item, page("a", "text"))
+    actions.delete_item(item.source_id)
+    Progress.objects.all().delete()
+    tasks.purge()
+    assert not KnowledgeItem.objects.exists()

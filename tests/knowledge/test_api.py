@@ -108,16 +108,27 @@ def test_a_limit_that_is_broken_is_named(
     assert detail["error"]
 
 
-def test_lists_take_the_same_queries_for_many_sources(client: Client, django_assert_max_num_queries: Queries) -> None:
+def grow_to(count: int) -> None:
+    there = KnowledgeItem.objects.count()
+    KnowledgeItem.objects.bulk_create(
+        KnowledgeItem(source_id=f"filler-source-{n:>06}", url=f"https://s{n}.example/", title=f"Filler {n}")
+        for n in range(there, count)
+    )
+
+
+def test_lists_take_the_same_queries_for_a_thousand_sources(
+    client: Client, django_assert_max_num_queries: Queries
+) -> None:
     for n in range(60):
         store(source(f"s{n}"), page("a", f"text {n}"))
+    grow_to(1_000)
     for path in ("/knowledge-items?per_page=100", "/knowledge-items/summary?per_page=100", "/rag/sources"):
         with django_assert_max_num_queries(2):
             get(client, path)
     with django_assert_max_num_queries(1):
         metrics = get(client, "/database/metrics")
-    assert (metrics["sources_count"], metrics["pages_count"], metrics["chunks_count"]) == (60, 60, 60)
-    assert metrics["average_pages_per_source"] == 1.0
+    assert (metrics["sources_count"], metrics["pages_count"], metrics["chunks_count"]) == (1_000, 60, 60)
+    assert metrics["average_pages_per_source"] == 0.06
 
 
 def test_reading_and_searching_take_few_queries(
@@ -152,7 +163,9 @@ def test_a_source_is_read_changed_and_deleted(client: Client, item: KnowledgeIte
     assert response.json() == {"success": True, "message": "Source updated.", "source_id": item.source_id}
     read = get(client, f"/knowledge-items/{item.source_id}")
     assert (read["title"], read["metadata"]["tags"], read["metadata"]["description"]) == ("New", ["x"], "About Python")
-    assert client.delete(path).json()["success"] is True
+    deleted = client.delete(path).json()
+    assert deleted["success"] is True
+    assert get(client, f"/progress/{deleted['progressId']}")["kind"] == "purge"
     assert get(client, "/knowledge-items")["total"] == 0
     for method in (client.get, client.delete):
         detail = method(path).json()["detail"]

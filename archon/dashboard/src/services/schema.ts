@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 8fffc6e12afc4a5d7de2a296deed8c7e062bc5c95480f973a02d6bdc458409c2
+// digest: 1aa47f76bcb63eab8071a53e072b6bb454c9ad70046d9ef796c96974c94d03ba
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -266,6 +266,22 @@ export interface paths {
             cookie?: never;
         };
         get: operations["knowledge_api_items_list_chunks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/knowledge-items/{source_id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["knowledge_api_items_list_changes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1061,6 +1077,13 @@ export interface components {
             /** @default  */
             group_name: string;
         };
+        ItemDeleted: {
+            /** @default true */
+            success: boolean;
+            message: string;
+            source_id: string;
+            progressId: string;
+        };
         ChunkList: {
             /** @default true */
             success: boolean;
@@ -1089,6 +1112,33 @@ export interface components {
             section: string;
             source_type: string;
             knowledge_type: string;
+        };
+        ChangeCounts: {
+            added: number;
+            changed: number;
+            removed: number;
+        };
+        ChangeList: {
+            /** @default true */
+            success: boolean;
+            source_id: string;
+            /** Format: date-time */
+            since: string;
+            changes: components["schemas"]["PageChange"][];
+            counts: components["schemas"]["ChangeCounts"];
+            total: number;
+            limit: number;
+            offset: number;
+            has_more: boolean;
+        };
+        PageChange: {
+            page_id: string | null;
+            url: string;
+            title: string;
+            /** @enum {string} */
+            change: "added" | "changed" | "removed";
+            /** Format: date-time */
+            changed_at: string;
         };
         Metrics: {
             sources_count: number;
@@ -2005,7 +2055,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ItemChanged"];
+                    "application/json": components["schemas"]["ItemDeleted"];
                 };
             };
         };
@@ -2031,6 +2081,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChunkList"];
+                };
+            };
+        };
+    };
+    knowledge_api_items_list_changes: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeList"];
                 };
             };
         };

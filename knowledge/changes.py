@@ -1,0 +1,81 @@
+"""What became of a source's pages since a date, for REST and for assistants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, cast
+
+from django.conf import settings
+from django.db.models import Case, CharField, F, Value, When
+from django.utils import timezone
+
+from knowledge.models import Document, KnowledgeItem, RemovedPage
+
+Change = Literal["added", "changed", "removed"]
+RECENT = timedelta(days=7)
+# Beyond these a date of another time zone is no date in UTC.
+OLDEST, NEWEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+FIELDS = ("page", "address", "name", "change", "at")
+
+
+@dataclass(frozen=True, slots=True)
+class PageChange:
+    """`page_id` is None for a page that is gone; one that left and came back stands there twice."""
+
+    page_id: int | None
+    url: str
+    title: str
+    change: Change
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Newest first; `counts` are those of all changes, not only of the listed ones."""
+
+    since: datetime
+    pages: list[PageChange]
+    counts: dict[Change, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+def changes_of(item: KnowledgeItem, since: datetime | None = None, *, limit: int = 100, offset: int = 0) -> Changes:
+    """Without `since`: of the last seven days. A page that is new and was changed since is new. Four queries."""
+    after = since or timezone.now() - RECENT
+    if timezone.is_naive(after):
+        after = timezone.make_aware(after, UTC)
+    after = min(max(after, OLDEST), NEWEST)
+    there, gone = _there(item, after), _gone(item, after)
+    rows = there.union(gone, all=True).order_by("-at", "page")[offset : offset + limit]
+    pages = [
+        PageChange(None if change == "removed" else page, url, title, cast(Change, change), at)
+        for page, url, title, change, at in rows
+    ]
+    added = there.filter(first_seen_at__gt=after).count()
+    counts: dict[Change, int] = {"added": added, "changed": there.count() - added, "removed": gone.count()}
+    return Changes(after, pages, counts)
+
+
+def forget_old() -> None:
+    """Pages that left their site longer ago than anybody asks for."""
+    before = timezone.now() - timedelta(days=settings.REMOVED_PAGES_DAYS)
+    RemovedPage.objects.filter(removed_at__lt=before).delete()
+
+
+def _there(item: KnowledgeItem, after: datetime) -> Any:  # a query set of FIELDS, as below
+    added = When(first_seen_at__gt=after, then=Value("added"))
+    rows = Document.objects.filter(item=item, alias_of=None, changed_at__gt=after)
+    change = Case(added, default=Value("changed"), output_field=CharField())
+    named = rows.annotate(page=F("pk"), address=F("url"), name=F("title"), change=change, at=F("changed_at"))
+    return named.values_list(*FIELDS)
+
+
+def _gone(item: KnowledgeItem, after: datetime) -> Any:
+    rows = RemovedPage.objects.filter(item=item, removed_at__gt=after)
+    change = Value("removed", output_field=CharField())
+    named = rows.annotate(page=F("page_id"), address=F("url"), name=F("title"), change=change, at=F("removed_at"))
+    return named.values_list(*FIELDS)
