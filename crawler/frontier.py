@@ -107,11 +107,11 @@ def give_back(job: CrawlJob, owner: str, ids: Iterable[int], until: datetime) ->
     )
 
 
-def still_leased(urls: Sequence[CrawlUrl]) -> set[int]:
-    """Ids whose lease is still that of the claim that read them: the fence before any write."""
+def still_leased(urls: Sequence[CrawlUrl]) -> set[tuple[int, int]]:
+    """(id, epoch) of those whose lease is still that of the claim that read them: the fence before any write."""
     rows = CrawlUrl.objects.filter(id__in=[url.id for url in urls], state=CrawlUrl.State.LEASED)
     epochs = dict(rows.values_list("id", "epoch"))
-    return {url.id for url in urls if epochs.get(url.id) == url.epoch}
+    return {(url.id, url.epoch) for url in urls if epochs.get(url.id) == url.epoch}
 
 
 def add(job: CrawlJob, candidates: Iterable[Candidate], *, room: int, known: set[str]) -> Added:

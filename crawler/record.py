@@ -104,7 +104,7 @@ def record(job: CrawlJob, scope: Scope, outcomes: Sequence[Outcome], known: set[
             return tracker.cancel(job.progress_id, row=row, lines=["Cancelled: the source was deleted."])
         mine = frontier.still_leased([outcome.url for outcome in outcomes])
         batch = Batch(job, row, scope, known)
-        batch.store([outcome for outcome in outcomes if outcome.url.id in mine])
+        batch.store([outcome for outcome in outcomes if (outcome.url.id, outcome.url.epoch) in mine])
         failpoint("record.before_commit")
     failpoint("record.after_commit")
     known |= batch.hashes

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from django.db.models import F
 
 from knowledge.embedding.models import ChunkVector, EmbeddingSpace
+from knowledge.search.vectors import vector_index
 
 
 def remove_vectors(chunk_ids: Sequence[int]) -> None:
@@ -17,5 +18,6 @@ def remove_vectors(chunk_ids: Sequence[int]) -> None:
     if not spaces:
         return
     rows.delete()
+    vector_index().remove(chunk_ids)
     for space, count in spaces.items():
         EmbeddingSpace.objects.filter(pk=space).update(removed=F("removed") + count)

@@ -125,6 +125,9 @@ class MatrixIndex:
     def add(self, space: EmbeddingSpace, rows: Sequence[ChunkVector]) -> None:
         pass  # every process reads the rows that it has not seen, when it searches
 
+    def remove(self, chunk_ids: Sequence[int]) -> None:
+        pass  # searches look which chunks are there
+
     def nearest(
         self, space: EmbeddingSpace, vector: Vector, *, items: Collection[int] | None, limit: int
     ) -> list[Ranked]:

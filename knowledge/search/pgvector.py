@@ -63,6 +63,12 @@ class PgvectorIndex:
         with connection.cursor() as cursor:
             self._insert(cursor, space, [(row.chunk_id, items[row.chunk_id], bytes(row.vector or b"")) for row in rows])
 
+    def remove(self, chunk_ids: Sequence[int]) -> None:
+        with connection.cursor() as cursor:
+            for space in EmbeddingSpace.objects.all():
+                if self._is_ready(space):
+                    cursor.execute(f"DELETE FROM {table_of(space)} WHERE chunk_id = ANY(%s)", [list(chunk_ids)])  # noqa: S608
+
     def nearest(
         self, space: EmbeddingSpace, vector: Vector, *, items: Collection[int] | None, limit: int
     ) -> list[Ranked]:
@@ -101,8 +107,9 @@ class PgvectorIndex:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
             cursor.execute(
-                f"CREATE TABLE {name} (chunk_id bigint PRIMARY KEY REFERENCES knowledge_chunk ON DELETE CASCADE, "
-                f"item_id bigint NOT NULL, embedding vector({int(space.dimension)}) NOT NULL)"
+                # No foreign key, as in the keyword index: a row without its chunk is never shown.
+                f"CREATE TABLE {name} (chunk_id bigint PRIMARY KEY, item_id bigint NOT NULL, "
+                f"embedding vector({int(space.dimension)}) NOT NULL)"
             )
             last = 0
             while rows := self._rows_after(cursor, space, last):

@@ -32,6 +32,9 @@ class VectorIndex(Protocol):
 
     def add(self, space: EmbeddingSpace, rows: Sequence[ChunkVector]) -> None: ...
 
+    def remove(self, chunk_ids: Sequence[int]) -> None:
+        """From every space."""
+
     def nearest(
         self, space: EmbeddingSpace, vector: Vector, *, items: Collection[int] | None, limit: int
     ) -> list[Ranked]:

@@ -168,7 +168,7 @@ def test_a_deleted_source_ends_its_crawl() -> None:
     delete_item(job.item.source_id)
     with pytest.raises(ProgressEnded):
         record.record(job, Scope.from_json(job.scope), [Failed(urls[0], FetchError("timeout", "slow"))], set())
-    assert Progress.objects.get().status == "cancelled"
+    assert Progress.objects.get(kind="crawl").status == "cancelled"
 
 
 def test_the_sweep_wakes_only_what_nobody_works_on(monkeypatch: pytest.MonkeyPatch) -> None:
