@@ -80,6 +80,7 @@ def _store(job: CrawlJob, row: Progress, split: Split, documents: Sequence[Prepa
             "processed_pages": added,
             "discovered_urls": added,
             "chunks_stored": sum(result.chunks for result in results),
+            "code_examples_stored": sum(result.code_examples for result in results),
             "word_count": sum(result.words for result in results),
         },
         set_={"current_url": urls[-1].url} if urls else None,

@@ -53,6 +53,7 @@ async def get(
     keep_body: bool = False,
     max_bytes: int | None = None,
     limits: Limits | None = None,
+    code_examples: bool = True,
     **options: Any,
 ) -> Got:
     """Fetch what `url` shows, wherever it lies, and read it when it is a file. Raises what Fetcher.fetch does.
@@ -80,7 +81,7 @@ async def get(
     limits = limits or Limits(memory=settings.UPLOAD_MEMORY_BYTES, output=MAX_OUTPUT)
     stopped = threading.Event()
     try:
-        return await asyncio.to_thread(_read, page, kind, place, github, limits, stopped)
+        return await asyncio.to_thread(_read, page, kind, place, github, limits, stopped, code_examples)
     finally:
         stopped.set()
 
@@ -100,7 +101,13 @@ class _Stopped(Exception):
 
 
 def _read(
-    page: Page, kind: Kind, place: GitHubPlace | None, github: GitHub, limits: Limits, stopped: threading.Event
+    page: Page,
+    kind: Kind,
+    place: GitHubPlace | None,
+    github: GitHub,
+    limits: Limits,
+    stopped: threading.Event,
+    code_examples: bool,
 ) -> Got:
     def look() -> None:
         if stopped.is_set():
@@ -122,9 +129,11 @@ def _read(
         troubles = [one for one in said if isinstance(one, Trouble)]
         left = {github.file_page(place, trouble.name): trouble.code for trouble in troubles if trouble.name != name}
         documents = [_file_of(page, part, github.file_page(place, part.name)) for part in parts]
-        return Got(page, kind, tuple(map(prepare_document, documents)), left)
+        return Got(
+            page, kind, tuple(prepare_document(replace(one, code_examples=code_examples)) for one in documents), left
+        )
     documents = [_stretch_of(page, part, alone=len(parts) == 1) for part in parts]
-    return Got(page, kind, tuple(map(prepare_document, documents)))
+    return Got(page, kind, tuple(prepare_document(replace(one, code_examples=code_examples)) for one in documents))
 
 
 def _unreadable(page: Page, said: Sequence[Said]) -> FetchError:

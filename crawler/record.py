@@ -10,7 +10,6 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -25,6 +24,7 @@ from crawler.scope import Scope
 from crawler.urls import origin_of
 from knowledge.actions import name_item
 from knowledge.embedding import queue
+from knowledge.embedding.telling import missing_vectors, waits_for_vectors
 from knowledge.ingest import PreparedDocument, Stored, keep_documents, remove_documents, store_documents
 from knowledge.models import Document, KnowledgeItem
 from progress import tracker
@@ -268,7 +268,7 @@ class Batch:
 def finish(job: CrawlJob, row: Progress) -> Progress:
     """End a crawl that has nothing outstanding: completed if a page was stored, failed with the reason if none was."""
     stored = row.processed_pages - row.failed_pages
-    if stored > 0 and waits_for_vectors(job, row):
+    if stored > 0 and waits_for_vectors(job.item_id, row):
         return row
     removed = remove_vanished(job) if stored > 0 else 0
     failpoint("finish.before_commit")
@@ -277,24 +277,6 @@ def finish(job: CrawlJob, row: Progress) -> Progress:
         tracker.update(job.progress_id, row=row, status=Status.FINALIZING, set_={"embedded_chunks": embedded})
         return tracker.complete(job.progress_id, row=row, lines=[_summary(job, row, stored, removed)])
     return tracker.fail(job.progress_id, _reason(job), row=row)
-
-
-def waits_for_vectors(job: CrawlJob, row: Progress) -> bool:
-    """A crawl is complete when its chunks have vectors; its pages are found by their words meanwhile.
-
-    With an embedder that is away it ends after ARCHON_EMBED_WAIT_SECONDS, and says what is missing.
-    """
-    if not queue.pending([job.item_id]).exists():
-        return False
-    away = queue.away()
-    waiting = Status(row.status) is Status.EMBEDDING
-    since = max(away.away_since, row.event_at) if away is not None and away.away_since is not None else None
-    if waiting and since is not None and (timezone.now() - since).total_seconds() >= settings.EMBED_WAIT_SECONDS:
-        return False
-    if not waiting:
-        line = f"All pages are stored and can be searched by their words; {row.chunks_stored:,} chunks get vectors"
-        tracker.update(job.progress_id, row=row, status=Status.EMBEDDING, lines=[line])
-    return True
 
 
 def remove_vanished(job: CrawlJob) -> int:
@@ -321,12 +303,7 @@ def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:
         parts.append(f"{row.failed_pages} pages failed; see the list of pages, retry them with retry-failed.")
     if removed:
         parts.append(f"{removed} pages are gone from the site and were removed.")
-    if missing := queue.pending([job.item_id]).count():
-        away = queue.away()
-        reason = f" ({away.away_reason})" if away is not None else ""
-        parts.append(f"{missing:,} chunks have no vector yet{reason}; they follow when the embedder answers.")
-    if refused := queue.refused(job.item_id):
-        parts.append(f"{refused:,} chunks were refused by the embedder, and are found by their words only.")
+    parts += missing_vectors(job.item_id)
     if job.truncated:
         parts.append(f"Stopped at the page limit of {job.max_pages}.")
     return " ".join(parts)

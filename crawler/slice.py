@@ -195,6 +195,7 @@ class Slice:
             twin="" if url.twin and self.rules.surely_forbids(url.twin) else url.twin,
             headers=MARKDOWN_FIRST if self.job.discovery.get("negotiates") and not seed else None,
             keep_body=seed,
+            code_examples=self.job.extract_code_examples,
             render=self.job.render,
         )
         future = submit(page)
@@ -259,7 +260,8 @@ class Slice:
         """What the page says. No database here: whatever goes wrong is the page's own fault."""
         if parts := sections(page):
             line = f"{page.final_url} is {TITLES[Kind.LLMS_FULL_TXT]}: read as {len(parts)} sections"
-            documents = [prepare_document(part) for part in parts]
+            wanted = self.job.extract_code_examples
+            documents = [prepare_document(dataclasses.replace(part, code_examples=wanted)) for part in parts]
             more = self._candidates(url, begun.addresses if begun else ())
             return Split(url, page.status, page.milliseconds, page.size, parts[0].title, line, documents, more)
         read = extract if page.content_type in HTML_TYPES else None

@@ -30,6 +30,7 @@ from knowledge.readers.parts import Unreadable
 from knowledge.readers.sniff import HEAD_BYTES, format_by_head
 from progress import tracker
 from progress.models import Progress
+from progress.status import Status
 from progress.wire import storable
 
 logger = logging.getLogger(__name__)
@@ -209,7 +210,11 @@ def sweep() -> None:
     """Wake what nobody reads, and remove the bytes of what is over."""
     now = timezone.now()
     free = Q(lease_until=None) | Q(lease_until__lt=now)
-    waiting = Upload.objects.filter(free, progress__in=Progress.objects.active())
+    from knowledge.ingest import uploaded
+
+    for upload in Upload.objects.filter(progress__status=Status.EMBEDDING):
+        uploaded.end(upload)
+    waiting = Upload.objects.filter(free, progress__in=Progress.objects.active().exclude(status=Status.EMBEDDING))
     for upload in waiting.filter(woken_at__lt=now - timedelta(seconds=WAKE_SECONDS)):
         wake(upload)
     forget_finished(now - timedelta(hours=1))

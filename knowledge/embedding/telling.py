@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from knowledge.embedding import queue, spaces
 from knowledge.embedding.embedder import embedder
@@ -39,6 +41,36 @@ def _show(progress_id: str, embedded: int) -> None:
                 tracker.update(progress_id, row=row, set_={"embedded_chunks": count})
     except (ProgressEnded, UnknownProgress):
         pass
+
+
+def waits_for_vectors(item_id: int, row: Progress) -> bool:
+    """A crawl or an upload is complete when its chunks have vectors; what is stored is found by its words meanwhile.
+
+    With an embedder that is away it ends after ARCHON_EMBED_WAIT_SECONDS, and says what is missing.
+    """
+    if not queue.pending([item_id]).exists():
+        return False
+    away = queue.away()
+    waiting = Status(row.status) is Status.EMBEDDING
+    since = max(away.away_since, row.event_at) if away is not None and away.away_since is not None else None
+    if waiting and since is not None and (timezone.now() - since).total_seconds() >= settings.EMBED_WAIT_SECONDS:
+        return False
+    if not waiting:
+        line = f"All pages are stored and can be searched by their words; {row.chunks_stored:,} chunks get vectors"
+        tracker.update(row.id, row=row, status=Status.EMBEDDING, lines=[line])
+    return True
+
+
+def missing_vectors(item_id: int) -> list[str]:
+    """Sentences for the end of an operation: which chunks have no vector, and why."""
+    said = []
+    if missing := queue.pending([item_id]).count():
+        away = queue.away()
+        reason = f" ({away.away_reason})" if away is not None else ""
+        said.append(f"{missing:,} chunks have no vector yet{reason}; they follow when the embedder answers.")
+    if refused := queue.refused(item_id):
+        said.append(f"{refused:,} chunks were refused by the embedder, and are found by their words only.")
+    return said
 
 
 def progress_of(space: EmbeddingSpace) -> str:

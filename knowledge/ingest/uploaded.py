@@ -15,6 +15,8 @@ from django.utils import timezone
 
 from knowledge import uploads
 from knowledge.actions import delete_item, knowledge_changed
+from knowledge.embedding import queue
+from knowledge.embedding.telling import missing_vectors, waits_for_vectors
 from knowledge.errors import UnknownSource
 from knowledge.ingest import (
     IncomingDocument,
@@ -74,7 +76,8 @@ def _claim(upload: Upload) -> bool:
     with transaction.atomic():
         row = tracker.lock(upload.progress_id)
         upload.refresh_from_db()
-        if upload.lease_until and upload.lease_until > timezone.now():
+        held = upload.lease_until is not None and upload.lease_until > timezone.now()
+        if held or row.status == Status.EMBEDDING:  # stored already, and only waits for its vectors
             return False
         upload.epoch += 1
         upload.lease_until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
@@ -179,7 +182,7 @@ class _Reading:
             UploadedFile.objects.bulk_create(self.files)
             row = self._report(row, stored)
             if last:
-                self._end(row)
+                finish(self.upload, row)
         self.files, self.documents, self.lines, self.expected = [], [], [], 0
         knowledge_changed(self.upload.item.source_id, "updated")
 
@@ -202,24 +205,49 @@ class _Reading:
         status = Status.STORING if row.status in (Status.STARTING, Status.ANALYZING) else None
         return tracker.update(row.id, row=row, status=status, add=add, set_=set_, lines=self.lines)
 
-    def _end(self, row: Progress) -> None:
-        done = row.processed_pages - row.failed_pages
-        if not done:
-            tracker.fail(row.id, _reason(self.upload), row=row)
-            if not Document.objects.filter(item=self.upload.item_id).exists():
-                delete_item(self.upload.item.source_id)  # nothing was learned: there is no source
-            return
-        removed = self._remove_vanished() if self.upload.generation else 0
-        tracker.update(row.id, row=row, status=Status.FINALIZING)
-        failed = f" {row.failed_pages} files failed." if row.failed_pages else ""
-        gone = f" {removed} files are no longer there and were removed." if removed else ""
-        line = f"Completed: {done} documents, {row.chunks_stored} chunks, {row.word_count:,} words.{failed}{gone}"
-        tracker.complete(row.id, row=row, lines=[line])
 
-    def _remove_vanished(self) -> int:
-        """A folder that was read again: what is no longer in it."""
-        old = Document.objects.filter(item=self.upload.item_id, generation__lte=self.upload.generation)
-        return remove_documents(self.upload.item_id, list(old.values_list("url_hash", flat=True)))
+def end_embedded(item_ids: Sequence[int]) -> None:
+    """The last vector of these sources is there: their uploads may end now, not only at the next sweep."""
+    for upload in Upload.objects.filter(item__in=item_ids, progress__status=Status.EMBEDDING):
+        end(upload)
+
+
+def end(upload: Upload) -> None:
+    """For an upload that is stored and waits for its vectors."""
+    try:
+        with transaction.atomic():
+            row = tracker.lock(upload.progress_id)
+            if row.status == Status.EMBEDDING:
+                finish(upload, row)
+    except ProgressEnded:
+        pass
+
+
+def finish(upload: Upload, row: Progress) -> None:
+    """Every file was read: completed if one was stored and has its vectors, failed with the reason if none was."""
+    done = row.processed_pages - row.failed_pages
+    if not done:
+        tracker.fail(row.id, _reason(upload), row=row)
+        if not Document.objects.filter(item=upload.item_id).exists():
+            delete_item(upload.item.source_id)  # nothing was learned: there is no source
+        return
+    if waits_for_vectors(upload.item_id, row):
+        return
+    removed = _remove_vanished(upload) if upload.generation else 0
+    embedded = min(queue.embedded_count(upload.item_id), row.chunks_stored)
+    tracker.update(row.id, row=row, status=Status.FINALIZING, set_={"embedded_chunks": embedded})
+    parts = [f"Completed: {done} documents, {row.chunks_stored} chunks, {row.word_count:,} words."]
+    if row.failed_pages:
+        parts.append(f"{row.failed_pages} files failed.")
+    if removed:
+        parts.append(f"{removed} files are no longer there and were removed.")
+    tracker.complete(row.id, row=row, lines=[" ".join([*parts, *missing_vectors(upload.item_id)])])
+
+
+def _remove_vanished(upload: Upload) -> int:
+    """A folder that was read again: what is no longer in it."""
+    old = Document.objects.filter(item=upload.item_id, generation__lte=upload.generation)
+    return remove_documents(upload.item_id, list(old.values_list("url_hash", flat=True)))
 
 
 _AGAIN = "Upload it again."

@@ -203,6 +203,7 @@ def test_a_folder_on_github_is_read_from_the_archive_of_its_repository(hub: Loca
     found = client.post("/api/rag/query", {"query": "lighthouse0012"}, content_type="application/json").json()
     assert found["results"][0]["url"].startswith(f"{root}api.rst")
     assert "```\ncall()\n```" in Document.objects.get(url=f"{root}api.rst").markdown
+    assert job.progress.code_examples_stored == job.item.code_example_count
 
     hub.archives.routes["/ann/tool/tar.gz/main"] = archive(  # type: ignore[attr-defined]
         {"docs/guide.md": "# Guide\n\nNew words.", "docs/new.md": "# New\n\nMore."}

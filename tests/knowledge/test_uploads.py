@@ -15,9 +15,10 @@ from django.test import Client
 from django.utils import timezone
 
 from knowledge import uploads
+from knowledge.embedding.queue import turns
 from knowledge.ingest import uploaded
 from knowledge.models import Document, KnowledgeItem, Upload
-from knowledge.tasks import ingest_upload, sweep_uploads
+from knowledge.tasks import embed_chunks, ingest_upload, sweep_uploads
 from progress.models import Progress, ProgressEvent
 from tests.knowledge import documents
 from tests.knowledge.documents import pdf, zipped
@@ -79,6 +80,21 @@ def test_an_upload_is_read_and_found(client: Client) -> None:
     assert list(dict.fromkeys(statuses)) == ["queued", "starting", "storing", "finalizing", "completed"]
     found = client.post("/api/rag/query", {"query": "lighthouse0001"}, content_type="application/json").json()
     assert found["results"][0]["url"] == f"upload://{item.source_id}/handbook.md#handbook"
+
+
+@pytest.mark.usefixtures("with_vectors")
+def test_an_upload_is_complete_when_its_last_vector_is_there(client: Client) -> None:
+    row = read(client, ("handbook.md", documents.MARKDOWN))
+    assert (row.status, bytes_kept()) == ("embedding", [])
+    found = client.post("/api/rag/query", {"query": "lighthouse0001"}, content_type="application/json").json()
+    assert found["results"]
+    ingest_upload(Upload.objects.get().pk)  # a message that came twice reads nothing again
+    sweep_uploads()
+    assert Progress.objects.get(pk=row.pk).status == "embedding"
+    for number in range(turns()):
+        embed_chunks(number)
+    row.refresh_from_db()
+    assert (row.status, row.embedded_chunks) == ("completed", row.chunks_stored)
 
 
 def test_several_files_and_an_archive_are_one_source_with_a_verdict_for_each(client: Client) -> None:
