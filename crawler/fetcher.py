@@ -284,6 +284,8 @@ def _rendered_page(url: str, rendered: "Rendered", *, milliseconds: int) -> Page
 
 def _check_content(url: str, reply: "Reply") -> None:
     if not reply.body.strip():
+        if reply.file is not None:
+            reply.file.close()
         raise FetchError("empty_page", f"{url} is empty.", status=reply.status)
     if reply.body.startswith(_PDF) and reply.file is None:
         raise FetchError("unsupported_type", f"{url} is a PDF document, whatever its type says.", status=reply.status)

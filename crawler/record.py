@@ -304,6 +304,10 @@ def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:
     if removed:
         parts.append(f"{removed} pages are gone from the site and were removed.")
     parts += missing_vectors(job.item_id)
+    if variants := CrawlUrl.objects.filter(job=job, reason="query_variants").count():
+        parts.append(
+            f"At least {variants} variants of one address were left out: pages that differ in parameters only."
+        )
     if job.truncated:
         parts.append(f"Stopped at the page limit of {job.max_pages}.")
     return " ".join(parts)

@@ -32,7 +32,10 @@ def read_pdf(file: IO[bytes], name: str) -> Iterator[Part]:
         raise Unreadable("file_broken", f"{name} is no valid PDF: {error}", hint=_BROKEN) from None
     if count > MAX_PAGES:
         raise Unreadable("file_too_large", f"{name} has {count:,} pages; at most {MAX_PAGES:,} are read.", hint=_SPLIT)
-    pages = [(number, text) for number in range(count) if (text := _page_text(reader, number)).strip()]
+    texts = [_page_text(reader, number) for number in range(count)]
+    pages = [(number, text) for number, text in enumerate(texts) if text and text.strip()]
+    if not pages and None in texts:
+        raise Unreadable("file_broken", f"{name} has no page that could be read.", hint=_BROKEN)
     if not pages:
         raise Unreadable(
             "file_without_text",
@@ -64,13 +67,14 @@ def _encrypted(name: str) -> Unreadable:
     )
 
 
-def _page_text(reader: PdfReader, number: int) -> str:
+def _page_text(reader: PdfReader, number: int) -> str | None:
+    """None for a page that is damaged, or a bomb."""
     try:
         text = reader.pages[number].extract_text()
     except FileNotDecryptedError:
         raise
     except Exception:  # pypdf raises whatever a malformed page leads it into; the other pages are still worth reading
-        return ""
+        return None
     return _MARKUP.sub(r"\1\\\2", _HYPHEN.sub("", text))
 
 

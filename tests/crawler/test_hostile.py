@@ -26,6 +26,7 @@ from tests.site.hostile import ENDLESS, NESTED_TAGS, ORPHAN, HostileSite, Trap, 
 
 CRAWL_SECONDS = 45
 PAGE_SECONDS = 1.5
+FILE_BYTES = 5 * 2**20
 PAGE_BYTES = NESTED_TAGS * len("<b>") + 2**16
 MAX_RSS_GROWTH = 200 * 2**20
 MAX_DEPTH = 3
@@ -42,7 +43,9 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[HostileSite, Loca
     gzip_sitemap_bomb()
     site = HostileSite()
     renew_fetcher()
-    small = override_settings(CRAWL_PAGE_SECONDS=PAGE_SECONDS, CRAWL_MAX_PAGE_BYTES=PAGE_BYTES)
+    small = override_settings(
+        CRAWL_PAGE_SECONDS=PAGE_SECONDS, CRAWL_MAX_PAGE_BYTES=PAGE_BYTES, CRAWL_MAX_FILE_BYTES=FILE_BYTES
+    )
     with small, LocalSite(site) as served:
         submit(engine.fetcher().start()).result(30)
         yield site, served
@@ -133,6 +136,9 @@ def test_a_crawl_of_a_hostile_site_ends_with_a_verdict_for_every_address(
         below = crawl.below(path)
         assert 0 < below["done"] + below["failed"] <= VARIANTS, (path, below)
         assert 0 < below["query_variants"] <= VARIANTS, (path, below)
+    # Three addresses that say "not found" with status 200 are one page.
+    assert sorted(crawl.urls[f"/soft404/{n}"].reason for n in range(3)) == ["alias", "alias", "new"]
+    assert "variants of one address" in crawl.row.log
     assert sum(1 for path in crawl.urls if path.startswith("/deep/")) <= sum(3**n for n in range(1, MAX_DEPTH))
 
 
@@ -191,5 +197,5 @@ def test_every_row_of_the_matrix_has_its_routes() -> None:
     traps = [trap.path for trap in HostileSite().traps]
     assert len(traps) == len(set(traps)) >= 80
     folders = Counter(path.split("/")[1] for path in traps)
-    assert {"slow", "busy", "to", "bomb", "body", "text", "innocent"} <= set(folders)
+    assert {"slow", "busy", "to", "bomb", "body", "file", "text", "innocent"} <= set(folders)
     assert all(itertools.starmap(lambda _, count: count >= 4, folders.most_common(7)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import gzip
+import io
 import itertools
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,6 +18,8 @@ from typing import Any, Literal
 
 import brotli  # type: ignore[import-untyped]
 from aiohttp import web
+from pypdf import PdfWriter
+from pypdf.generic import NameObject, StreamObject
 
 from tests.site.server import Answer, Call, Route
 
@@ -231,6 +234,55 @@ def bodies() -> Iterator[Trap]:
     yield failed("/body/noise", spoken(bytes(range(256)) * 8), "protocol_error")
 
 
+# ---- F18, F19 again: files that are read by a child of the worker ---------------------------
+
+
+@cache
+def pdf_bomb() -> bytes:
+    """A page whose text unpacks to hundreds of megabytes."""
+    writer = PdfWriter()
+    page = writer.add_blank_page(100, 100)
+    stream = StreamObject()
+    stream._data = bomb("deflate")
+    stream[NameObject("/Filter")] = NameObject("/FlateDecode")
+    page[NameObject("/Contents")] = writer._add_object(stream)
+    return written(writer)
+
+
+def locked_pdf() -> bytes:
+    writer = PdfWriter()
+    writer.add_blank_page(100, 100)
+    writer.encrypt("secret")
+    return written(writer)
+
+
+def written(writer: PdfWriter) -> bytes:
+    content = io.BytesIO()
+    writer.write(content)
+    return content.getvalue()
+
+
+def files() -> Iterator[Trap]:
+    pdf = partial(Answer, content_type="application/pdf")
+    yield failed("/file/bomb.pdf", lambda _: pdf(pdf_bomb()), "file_broken", "file_too_complex", "file_without_text")
+    yield failed("/file/locked.pdf", pdf(locked_pdf()), "file_encrypted")
+    yield failed("/file/broken.pdf", pdf(b"%PDF-1.7 and nothing else"), "file_broken")
+    yield failed("/file/no.pdf", pdf(b"just words"), "file_type_unsupported")
+    yield failed("/file/none.pdf", pdf(b""), "empty_page")
+    yield failed("/file/huge.pdf", spoken(b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n"
+                                          b"Content-Length: 10737418240\r\n\r\n%PDF"), "too_large")  # fmt: skip
+    yield failed("/file/endless.pdf", endless_file, "too_large")
+    yield stored("/file/page.pdf", html("A page that only looks like a file.", "Page"), "only looks")
+
+
+async def endless_file(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/pdf"})
+    await response.prepare(request)
+    async for chunk in endless(b"%PDF-1.7 " + bytes(65_536)):
+        await response.write(chunk)
+    return response
+
+
 # ---- F20: sites without an end ------------------------------------------------------------
 
 
@@ -405,7 +457,7 @@ class HostileSite(dict[str, Route]):
 
     def __init__(self) -> None:
         kinds: tuple[Callable[[], Iterator[Trap]], ...] = (
-            waiting, throttled, redirects, bombs, bodies, without_end, texts, innocent,
+            waiting, throttled, redirects, bombs, bodies, files, without_end, texts, innocent,
         )  # fmt: skip
         # One of each kind in turn, so that innocent pages wait beside the worst of them.
         rows = itertools.zip_longest(*(kind() for kind in kinds))
