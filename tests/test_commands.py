@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,11 +14,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from archon import doctor
 from archon.doctor import findings
-from knowledge.chat import llm
 from progress import logs
-from progress.loop import submit
 from tests.crawler.jobs import job_of
 from tests.knowledge.pages import page, source, store
+from tests.llm import ModelServer, Status, model_server
+from tests.stack import eventually
 
 pytestmark = pytest.mark.django_db
 
@@ -79,40 +76,13 @@ class TestSearch:
         assert "secret" not in out
 
 
-class StreamedAnswer(BaseHTTPRequestHandler):
-    """An OpenAI-compatible endpoint that says one sentence, or answers with `status`."""
-
-    status = 200
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(self.status)
-        self.send_header("Content-Type", "text/event-stream")
-        self.end_headers()
-        for piece in ("Run walrus-ctl ", "install [1]."):
-            choice = {"index": 0, "delta": {"content": piece}, "finish_reason": None}
-            chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
-            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
-        self.wfile.write(b"data: [DONE]\n\n")
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def language_model(settings: Any) -> Iterator[type[StreamedAnswer]]:
-    class Answering(StreamedAnswer):
-        pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        settings.LLM_MODEL, settings.LLM_BASE_URL = "walrus-1", f"http://127.0.0.1:{server.server_port}/v1"
-        llm._client.cache_clear()
-        yield Answering
-        client = llm._client(os.getpid(), settings.LLM_BASE_URL, settings.LLM_API_KEY)
-        submit(client.close()).result(10)
-        llm._client.cache_clear()
-        server.shutdown()
+def language_model(settings: Any) -> Iterator[ModelServer]:
+    with model_server() as server:
+        settings.LLM_MODEL, settings.LLM_BASE_URL = "walrus-1", server.url
+        server.script = lambda _: ["Run walrus-ctl ", "install [1]."]
+        yield server
+        eventually(lambda: server.open == 0, what="every connection to the model is closed")
 
 
 class TestAsk:
@@ -129,7 +99,7 @@ class TestAsk:
         assert run("ask", "zeppelin?")[0] == 3
         assert run("ask", "walrus?", "--source", "nowhere")[0] == 1
 
-    def test_a_model_writes_it(self, stored: str, language_model: Any) -> None:
+    def test_a_model_writes_it(self, stored: str, language_model: ModelServer) -> None:
         code, out, _ = run("ask", "How do I install the walrus?")
         told = json.loads(out)
         assert (code, told["model"]) == (0, "walrus-1")
@@ -194,9 +164,9 @@ class TestDoctor:
         assert "✗ worker" in text
         assert "→ Start Archon: make up" in text
 
-    def test_the_language_model_is_asked(self, language_model: type[StreamedAnswer]) -> None:
+    def test_the_language_model_is_asked(self, language_model: ModelServer) -> None:
         assert doctor.language_model() == doctor.Finding("ok", "walrus-1 answers")
-        language_model.status = 401
+        language_model.script = lambda _: [Status(401)]
         found = doctor.language_model()
         assert (found.status, found.fix) == ("failed", "Look at ARCHON_LLM_API_KEY.")
 

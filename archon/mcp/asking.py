@@ -98,7 +98,7 @@ def _search(
         weak=is_weak(outcome.hits),
         search_mode=outcome.mode,
         tokens=budget.used,
-        note=_note(outcome.hits, results, given),
+        note=" ".join(filter(None, (_note(outcome.hits, results, given), outcome.notice))),
     )
 
 

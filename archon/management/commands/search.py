@@ -37,9 +37,11 @@ class Command(TerminalCommand):
         if self.as_json:
             body = page_hit_body if options["pages"] else chunk_hit_body
             results = [body(hit) for hit in outcome.hits]
-            self.tell({"results": results, "query": query.text, "search_mode": outcome.mode})
+            self.tell({"results": results, "query": query.text, "search_mode": outcome.mode, "notice": outcome.notice})
         for hit in () if self.as_json else outcome.hits:
             self._show(hit)
+        if outcome.notice:
+            self.stderr.write(outcome.notice)
         if not outcome.hits:
             self.stderr.write("Nothing found. See: manage.py sources")
         return DONE if outcome.hits else NOTHING_FOUND
