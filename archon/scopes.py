@@ -72,6 +72,8 @@ ROUTES: Mapping[str, Row] = {
         "api/knowledge-items/sources",
         "api/knowledge-items/<source_id>",
         "api/knowledge-items/<source_id>/refresh",
+        "api/knowledge-items/import",
+        "api/knowledge-items/<source_id>/export",
         "api/knowledge-items/<source_id>/chunks",
         "api/knowledge-items/<source_id>/changes",
         "api/documents/upload",

@@ -548,6 +548,9 @@ if urlsplit(LLM_BASE_URL).scheme not in ("http", "https") or not urlsplit(LLM_BA
 
 # ---- Knowledge ----------------------------------------------------------------------------
 
+IMPORT_MAX_BYTES = env.integer(
+    "ARCHON_IMPORT_MAX_BYTES", 2 * 2**30, "Largest exported source that may be sent in.", at_least=1024, at_most=2**40
+)
 REMOVED_PAGES_DAYS = env.integer(
     "ARCHON_REMOVED_PAGES_DAYS",
     365,

@@ -31,8 +31,9 @@ from crawler.schemas import (
     RefreshStarted,
     UrlError,
 )
-from knowledge import uploads
+from knowledge import portable, uploads
 from knowledge.errors import UnknownUpload
+from progress.errors import UnknownProgress
 
 router = Router(tags=["crawls"])
 
@@ -62,21 +63,30 @@ def preview_crawl(request: HttpRequest, body: CrawlIn) -> CrawlPreview:
     return preview_out(preview(body.request(idempotency_key=None, owner_id=None)))
 
 
-@router.post("/knowledge-items/stop/{path:progress_id}", response=CrawlMoved, summary="Cancel a crawl or an upload")
+@router.post(
+    "/knowledge-items/stop/{path:progress_id}", response=CrawlMoved, summary="Cancel a crawl, an upload or an import"
+)
 def stop_crawl(request: HttpRequest, progress_id: str) -> CrawlMoved:
     try:
         actions.cancel(progress_id)
     except UnknownCrawl as unknown:
-        _cancel_upload(progress_id, unknown)
-        return CrawlMoved(message="Upload stopped", progressId=progress_id)
+        return CrawlMoved(message=_stop_other(progress_id, unknown), progressId=progress_id)
     return CrawlMoved(message="Crawl stopped", progressId=progress_id)
 
 
-def _cancel_upload(progress_id: str, unknown: UnknownCrawl) -> None:
+def _stop_other(progress_id: str, unknown: UnknownCrawl) -> str:
+    """What else may run under this id."""
     try:
         uploads.cancel(progress_id)
     except UnknownUpload:
+        pass
+    else:
+        return "Upload stopped"
+    try:
+        portable.cancel(progress_id)
+    except UnknownProgress:
         raise unknown from None
+    return "Import stopped"
 
 
 @router.post("/knowledge-items/pause/{path:progress_id}", response=CrawlMoved, summary="Pause a crawl")

@@ -7,7 +7,10 @@ KnowledgeError
 ├── BadChange        422  a source cannot take this value
 ├── UnknownUpload    404  no upload has this progress id
 ├── BadUpload        422  these files cannot be taken
-└── UploadTooLarge   413  a file is larger than the operator allows
+├── UploadTooLarge   413  a file is larger than the operator allows
+├── BadImport        422  this file is no exported source
+├── ImportRunning    409  this source is being imported
+└── ImportTooLarge   413  an exported source is larger than the operator allows
 """
 
 from __future__ import annotations
@@ -72,5 +75,29 @@ class UploadTooLarge(KnowledgeError):
         super().__init__(
             f"{name} is larger than {limit / 2**20:,.0f} MiB.",
             hint="Split it. The operator can raise the limit with ARCHON_UPLOAD_MAX_BYTES.",
+            field="file",
+        )
+
+
+class BadImport(KnowledgeError):
+    """Codes: import_header, import_without_file."""
+
+    def __init__(self, code: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, code=code, hint=hint, field="file")
+
+
+class ImportRunning(KnowledgeError):
+    http_status = 409
+    code = "import_running"
+
+
+class ImportTooLarge(KnowledgeError):
+    http_status = 413
+    code = "import_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The file is larger than {limit / 2**20:,.0f} MiB.",
+            hint="`manage.py import FILE` takes it on the server; ARCHON_IMPORT_MAX_BYTES raises the limit.",
             field="file",
         )

@@ -96,6 +96,13 @@ class ItemDeleted(ItemChanged):
     progressId: str
 
 
+class ImportStarted(Schema):
+    success: bool = True
+    progressId: str
+    sourceId: str
+    message: str
+
+
 class Source(Schema):
     source_id: str
     title: str

@@ -95,5 +95,17 @@ def wake_embedding() -> None:
 
 @shared_task(ignore_result=True)
 def sweep_uploads() -> None:
-    """Uploads whose message or worker was lost, and bytes that nobody needs."""
+    """Uploads and imports whose message or worker was lost, and bytes that nobody needs."""
+    from knowledge import portable
+
     uploads.sweep()
+    portable.sweep()
+
+
+@shared_task(ignore_result=True)
+def import_source(progress_id: str) -> None:
+    """Take an exported source for a while, then hand on."""
+    from knowledge import portable
+
+    if portable.run(progress_id):
+        import_source.delay(progress_id)

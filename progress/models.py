@@ -34,6 +34,7 @@ class Progress(models.Model):
         UPLOAD = "upload"
         EMBED = "embed"
         PURGE = "purge"
+        IMPORT = "import"
 
     id = models.CharField(primary_key=True, max_length=200, default=new_progress_id)
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.CRAWL)

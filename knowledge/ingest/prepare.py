@@ -95,9 +95,14 @@ def _prepared(chunk: ChunkText, root: str, title: str) -> PreparedChunk:
         chunk.heading_path,
         chunk.anchor,
         chunk.content,
-        content_hash=_digest(chunk.heading_path, chunk.content),
+        content_hash=chunk_hash(chunk.heading_path, chunk.content),
         indexed=indexed_text(title, all_forms(headings), chunk.content),
     )
+
+
+def chunk_hash(heading_path: str, content: str) -> str:
+    """Over the heading path too: both are searched, and both are embedded."""
+    return _digest(heading_path, content)
 
 
 def _prepared_code(document: IncomingDocument, root: str, title: str) -> PreparedExamples:

@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 1aa47f76bcb63eab8071a53e072b6bb454c9ad70046d9ef796c96974c94d03ba
+// digest: bbbff87b7d817f4417b72b30d06924f2ad435b919f656fda881b6e76142b5290
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -172,6 +172,38 @@ export interface paths {
         get?: never;
         put?: never;
         post: operations["search_knowledge_items"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/knowledge-items/{source_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["knowledge_api_portable_export_item"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/knowledge-items/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["knowledge_api_portable_import_item"];
         delete?: never;
         options?: never;
         head?: never;
@@ -973,6 +1005,13 @@ export interface components {
              * @enum {string}
              */
             mode: "hybrid" | "vector" | "keyword";
+        };
+        ImportStarted: {
+            /** @default true */
+            success: boolean;
+            progressId: string;
+            sourceId: string;
+            message: string;
         };
         Item: {
             id: string;
@@ -1899,6 +1938,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RagAnswer"];
+                };
+            };
+        };
+    };
+    knowledge_api_portable_export_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/jsonl": unknown;
+                };
+            };
+        };
+    };
+    knowledge_api_portable_import_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportStarted"];
                 };
             };
         };
@@ -2994,7 +3080,7 @@ export namespace Messages {
               per_page: number;
           };
           /** @enum {string} */
-          Kind: "crawl" | "refresh" | "upload" | "embed" | "purge";
+          Kind: "crawl" | "refresh" | "upload" | "embed" | "purge" | "import";
           KnowledgeItemsUpdate: {
               /** @constant */
               type: "knowledge_items_update";
