@@ -25,5 +25,7 @@ def job_of(
 
 def renew_fetcher() -> None:
     """The next one is made with the settings of that moment."""
-    submit(engine.fetcher().close()).result(10)
+    old = engine.fetcher()
     engine._fetcher_of.cache_clear()
+    for _ in range(2):  # a fetch that was on its way may have started it again
+        submit(old.close()).result(10)
