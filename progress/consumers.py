@@ -20,18 +20,16 @@ from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.db import DatabaseError
 
 from progress import history, logs, metrics
 from progress.closing import CLOSE_ERROR, CLOSE_FLOOD, CLOSE_FORBIDDEN, CLOSE_OVERLOAD, OUTLET_EXTENSION
 from progress.flood import InputRate
-from progress.groups import MCP_LOG_TOPIC, hidden_topic, progress_topic
+from progress.groups import MCP_LOG_TOPIC, progress_topic
 from progress.history import Frames
 from progress.hub import hub
 from progress.messages import HEARTBEAT_TEXT, PONG_TEXT
 from progress.threads import in_thread
 from progress.topic import UNSENT_BYTES, Frame, Outlet, Source, Topic, parts_of, websocket_frame
-from progress.viewer import viewer_in
 
 logger = logging.getLogger(__name__)
 
@@ -265,59 +263,20 @@ class ProgressSource:
         return sequences.get(self.progress_id, 0)
 
 
-class NoEvents:
-    """Stands for an operation that does not exist for whoever asks: nothing ever happens there."""
-
-    async def after(self, sequence: int) -> list[Frame]:
-        return []
-
-    async def latest(self) -> int:
-        return 0
-
-
 class CrawlProgressConsumer(StreamConsumer):
-    """`/api/crawl-progress/{progress_id}`, with `?since=N` to replay from there.
-
-    An operation of another account's private source is answered as an id that nothing has started: `waiting`.
-    """
-
-    hidden = False
+    """`/api/crawl-progress/{progress_id}`, with `?since=N` to replay from there."""
 
     @property
     def progress_id(self) -> str:
         return str(self.scope["url_route"]["kwargs"]["progress_id"])
 
-    async def connect(self) -> None:
-        await super().connect()
-        if self.tasks and not self.hidden and not viewer_in(self.scope).everything:
-            self.tasks.append(asyncio.create_task(self._until_hidden()))
-
-    async def may_subscribe(self) -> bool:
-        self.hidden = await self._is_hidden()
-        return True
-
-    async def _is_hidden(self) -> bool:
-        viewer = viewer_in(self.scope)
-        return not viewer.everything and await in_thread(history.is_hidden, self.progress_id, viewer)
-
-    async def _until_hidden(self) -> None:
-        """A source may become private while others follow it: they are closed within a minute."""
-        while True:
-            await asyncio.sleep(settings.ACCESS_CHECK_SECONDS)
-            with contextlib.suppress(DatabaseError):  # a database that is away says nothing about a right
-                if await self._is_hidden():
-                    await self.close(CLOSE_FORBIDDEN)
-                    return
-
     async def topic(self) -> str:
-        return hidden_topic(self.progress_id) if self.hidden else progress_topic(self.progress_id)
+        return progress_topic(self.progress_id)
 
     def source(self) -> Source:
-        return NoEvents() if self.hidden else ProgressSource(self.progress_id)
+        return ProgressSource(self.progress_id)
 
     async def first_frames(self) -> Frames:
-        if self.hidden:
-            return history.nothing_known(self.progress_id)
         since = since_of(self.scope["query_string"])
         if since is None:
             assert self.followed is not None

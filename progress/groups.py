@@ -12,11 +12,6 @@ def progress_topic(progress_id: str) -> str:
     return f"progress:{progress_id}"
 
 
-def hidden_topic(progress_id: str) -> str:
-    """Nobody publishes here."""
-    return f"hidden:{progress_id}"
-
-
 def group_name(topic: str) -> str:
     """A hash: any id fits into the 99 characters a group may have, and none can collide by escaping."""
     return "archon." + hashlib.sha256(topic.encode("utf-8", "replace")).hexdigest()[:40]

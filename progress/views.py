@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
@@ -14,22 +13,18 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
 from progress import history, metrics
-from progress.consumers import NoEvents, ProgressSource
-from progress.groups import hidden_topic, progress_topic
+from progress.consumers import ProgressSource
+from progress.groups import progress_topic
 from progress.history import Frames
 from progress.hub import hub
 from progress.threads import in_thread
 from progress.topic import Frame, Source, Topic
-from progress.viewer import viewer_of
 
 RETRY_MILLISECONDS = 2_000
 
 
 class Events(NamedTuple):
-    """A topic as an event stream: `first(since)` and `resync()` read the database, as for its sockets.
-
-    `over()` is asked once in a while: whether the reader lost the right to it.
-    """
+    """A topic as an event stream: `first(since)` and `resync()` read the database, as for its sockets."""
 
     path: str
     shown_id: str
@@ -37,29 +32,20 @@ class Events(NamedTuple):
     source: Callable[[], Source]
     first: Callable[[int | None], Frames]
     resync: Callable[[], Frames]
-    over: Callable[[], bool] = lambda: False
 
 
 @require_GET
 async def progress_events(request: HttpRequest, progress_id: str) -> StreamingHttpResponse:
-    hidden = partial(history.is_hidden, progress_id, viewer_of(request))
-    seen = Events(
-        metrics.EVENTS_PATH,
-        progress_id,
-        progress_topic(progress_id),
-        partial(ProgressSource, progress_id),
-        partial(_first_frames, progress_id),
-        partial(history.first_frame, progress_id, resync=True),
-        hidden,
-    )
-    return event_stream(request, _unknown(progress_id) if await in_thread(hidden) else seen)
-
-
-def _unknown(progress_id: str) -> Events:
-    """As for an id that nothing has started, and that nothing ever will."""
-    waiting = partial(history.nothing_known, progress_id)
-    return Events(
-        metrics.EVENTS_PATH, progress_id, hidden_topic(progress_id), NoEvents, lambda since: waiting(), waiting
+    return event_stream(
+        request,
+        Events(
+            metrics.EVENTS_PATH,
+            progress_id,
+            progress_topic(progress_id),
+            partial(ProgressSource, progress_id),
+            partial(_first_frames, progress_id),
+            partial(history.first_frame, progress_id, resync=True),
+        ),
     )
 
 
@@ -110,12 +96,7 @@ def numbered(frames: Frames) -> list[Frame]:
 
 async def _live(topic: Topic, stream: Events, position: int) -> AsyncGenerator[list[Frame]]:
     """What follows; where the past is no longer kept, the present stands for it."""
-    looked_at = time.monotonic()
     async for batch in topic.follow(position):
-        if time.monotonic() - looked_at > settings.ACCESS_CHECK_SECONDS:
-            looked_at = time.monotonic()
-            if await in_thread(stream.over):
-                return
         newer = [frame for frame in batch if frame[0] > position]
         if newer and newer[0][0] > position + 1:
             newer = numbered(await in_thread(stream.resync))
@@ -132,10 +113,7 @@ async def _with_heartbeats(frames: AsyncIterator[list[Frame]]) -> AsyncGenerator
             # Not wait_for: cancelling the wait would end the generator behind it.
             done, _ = await asyncio.wait({waiting}, timeout=settings.HEARTBEAT_SECONDS)
             if done:
-                try:
-                    yield events(waiting.result())
-                except StopAsyncIteration:
-                    return
+                yield events(waiting.result())
                 waiting = asyncio.ensure_future(anext(frames))
             else:
                 yield ": heartbeat\n\n"

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from archon.mcp.budget import Budget, beginning
 from archon.mcp.errors import refusals_told
-from archon.mcp.sessions import Session, caller, current
+from archon.mcp.sessions import Session, current
 from archon.mcp.shapes import Known, Pages, PageSummary, PageText, Passage, Passages, Source, Sources
 from archon.mcp.sources import source_named
 from knowledge.listing import ItemFilter
@@ -79,7 +79,7 @@ async def rag_search_knowledge_base(
 def _search(
     query: SearchQuery, named: str | None, match_count: int, max_tokens: int, session: Session, *, repeat: bool
 ) -> Passages:
-    source_id = source_named(caller.get().viewer, named).source_id if named else None
+    source_id = source_named(named).source_id if named else None
     outcome = search(_in_source(query, source_id))
     known = set() if repeat else session.given.keys()
     # The best are told; of the spare ones only as many as stand in for those told before.
@@ -103,9 +103,7 @@ def _search(
 
 
 def _in_source(query: SearchQuery, source_id: str | None) -> SearchQuery:
-    return SearchQuery(
-        query.text, source_id, query.tags, query.match_count, query.return_mode, query.mode, caller.get().viewer
-    )
+    return SearchQuery(query.text, source_id, query.tags, query.match_count, query.return_mode, query.mode)
 
 
 def is_weak(hits: Sequence[SearchHit]) -> bool:
@@ -115,8 +113,7 @@ def is_weak(hits: Sequence[SearchHit]) -> bool:
 
 def _note(hits: tuple[SearchHit, ...], results: list[Passage], given: list[SearchHit]) -> str:
     if not hits:
-        readable = KnowledgeItem.objects.visible_to(caller.get().viewer).filter(chunk_count__gt=0)
-        return NOTHING_FOUND if readable.exists() else NOTHING_KNOWN
+        return NOTHING_FOUND if KnowledgeItem.objects.visible().filter(chunk_count__gt=0).exists() else NOTHING_KNOWN
     if is_weak(hits):
         return WEAK
     return ALL_GIVEN if given and not results else ""
@@ -146,7 +143,7 @@ def _known(hit: SearchHit) -> Known:
 @refusals_told
 async def rag_get_available_sources() -> Sources:
     """List the documentation sources that can be searched, with their ids, newest change first."""
-    sources = [_source(item) for item in await in_pool(lambda: list(ItemFilter(caller.get().viewer).items()))]
+    sources = [_source(item) for item in await in_pool(lambda: list(ItemFilter().items()))]
     return Sources(sources=sources, count=len(sources), note="" if sources else NOTHING_KNOWN)
 
 
@@ -178,7 +175,7 @@ async def rag_list_pages_for_source(
 
 
 def _pages(source_id: str, section: str | None, limit: int, offset: int) -> Pages:
-    item = source_named(caller.get().viewer, source_id)
+    item = source_named(source_id)
     pages = Document.objects.pages().without_text().filter(item=item)
     if section:
         pages = pages.filter(title__icontains=storable(section))
@@ -214,8 +211,7 @@ async def rag_read_full_page(
 
 
 def _read_page(page_id: str | None, url: str, max_tokens: int, offset: int) -> PageText:
-    viewer = caller.get().viewer
-    page = page_by_url(viewer, url) if page_id is None else page_by_id(viewer, page_id)
+    page = page_by_url(url) if page_id is None else page_by_id(page_id)
     text = page.alias_of or page
     content, _ = beginning(text.markdown[offset:], max_tokens)
     after = offset + len(content)

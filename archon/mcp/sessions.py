@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from archon.scopes import STAFF, Scope
-from progress.viewer import OPERATOR, Viewer, viewer_in
 
 HEADER = "mcp-session-id"
 # Where the endpoint tells the new id of a handshake.
@@ -82,7 +81,6 @@ class Caller(NamedTuple):
     user_id: int | None = None
     name: str = ""
     scopes: frozenset[Scope] = STAFF
-    viewer: Viewer = OPERATOR
 
 
 class Sessions:
@@ -111,7 +109,7 @@ def caller_of(scope: Mapping[str, Any]) -> Caller:
     user = scope.get("user")
     if user is None or user.pk is None:
         return Caller()
-    return Caller(user.pk, user.get_username(), scope.get("archon.scopes", STAFF), viewer_in(scope))
+    return Caller(user.pk, user.get_username(), scope.get("archon.scopes", STAFF))
 
 
 def made(session_id: str, name: str, version: str, transport: str = "http") -> Session:

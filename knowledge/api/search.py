@@ -11,7 +11,6 @@ from ninja import Router
 from knowledge import schemas
 from knowledge.bodies import chunk_hit_body, page_hit_body
 from knowledge.search import SearchQuery, search
-from progress.viewer import viewer_of
 from progress.wire import storable
 
 router = Router()
@@ -34,7 +33,6 @@ def rag_query(request: HttpRequest, body: schemas.RagQuery) -> dict[str, Any]:
             match_count=body.match_count,
             return_mode=body.return_mode,
             mode=body.mode,
-            viewer=viewer_of(request),
         )
     )
     render = page_hit_body if body.return_mode == "pages" else chunk_hit_body

@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: c78a2decb851fe9a700f3d83e91f8c2133cf21db5aff3eef924f730e0d65fe09
+// digest: bbbff87b7d817f4417b72b30d06924f2ad435b919f656fda881b6e76142b5290
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -841,8 +841,6 @@ export interface components {
             render: "auto" | "http" | "browser";
             /** @default true */
             respect_robots: boolean;
-            /** @default false */
-            private: boolean;
         };
         CrawlPreview: {
             kind: string;
@@ -1049,7 +1047,6 @@ export interface components {
             update_frequency: number;
             original_url: string;
             group_name: string;
-            private: boolean;
         };
         ItemSummary: {
             source_id: string;
@@ -1118,8 +1115,6 @@ export interface components {
             update_frequency: number;
             /** @default  */
             group_name: string;
-            /** @default false */
-            private: boolean;
         };
         ItemDeleted: {
             /** @default true */
@@ -2324,8 +2319,6 @@ export interface operations {
                     knowledge_type?: string;
                     /** @default true */
                     extract_code_examples?: boolean;
-                    /** @default false */
-                    private?: boolean;
                 };
             };
         };
@@ -3079,7 +3072,6 @@ export namespace Messages {
               update_frequency: number;
               original_url: string;
               group_name: string;
-              private: boolean;
           };
           ItemsBody: {
               items: components["schemas"]["ItemBody"][];
