@@ -13,6 +13,7 @@ from ninja.errors import HttpError, ValidationError
 from archon.errors import AccessError
 from archon.mcp.api import router as mcp_router
 from archon.mcp.clients import UnknownClient
+from archon.settings_api import router as settings_router
 from archon.tokens_api import router as tokens_router
 from archon.webhooks.api import router as webhooks_router
 from crawler.api import router as crawler_router
@@ -30,6 +31,7 @@ api.add_router("", chat_router)
 api.add_router("", progress_router)
 api.add_router("", mcp_router)
 api.add_router("", tokens_router)
+api.add_router("", settings_router)
 api.add_router("", webhooks_router)
 
 

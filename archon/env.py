@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,12 +26,18 @@ FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One documented environment variable; docs/configuration.md lists them all."""
+    """One documented environment variable; docs/configuration.md lists them all.
+
+    `value` is what counts, as text, and always empty for a secret; `given` when somebody set it.
+    """
 
     name: str
     kind: str
     default: str
     help: str
+    group: str = ""
+    value: str = ""
+    given: bool = False
 
 
 class Environment:
@@ -40,6 +46,7 @@ class Environment:
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
         self.declared: dict[str, Setting] = {}
+        self._group = ""
 
     @classmethod
     def of_process(cls, dotenv: Path) -> Environment:
@@ -47,14 +54,19 @@ class Environment:
         from_file = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
         return cls({**from_file, **os.environ})
 
+    def group(self, title: str) -> None:
+        """Under which heading the settings that follow are shown."""
+        self._group = title
+
     def text(self, name: str, default: str, help: str) -> str:
         return self._read(name, "text", default, help, str)
 
     def secret(self, name: str, default: str, help: str) -> str:
         """Like `text`, and NAME_FILE may name a file that holds the value."""
         path = self._values.get(f"{name}_FILE", "")
-        self._declare(name, "secret", "", f"{help} {name}_FILE may name a file that holds it.")
-        self.declared[f"{name}_FILE"] = Setting(f"{name}_FILE", "path", "", f"File that holds {name}.")
+        given = bool(path or self._values.get(name, "").strip())
+        self._declare(name, "secret", "", f"{help} {name}_FILE may name a file that holds it.", given=given)
+        self._declare(f"{name}_FILE", "path", "", f"File that holds {name}.", value=path, given=bool(path))
         if not path:
             return self._values.get(name, "").strip() or default
         try:
@@ -95,7 +107,8 @@ class Environment:
             return number
 
         number = self._read(name, expected, str(default), help, parse)
-        self._declare(name, expected, shown or str(default), help)
+        if shown:
+            self.declared[name] = replace(self.declared[name], default=shown)
         return number
 
     def number(self, name: str, default: float, help: str, *, at_least: float, at_most: float) -> float:
@@ -121,8 +134,9 @@ class Environment:
     def path(self, name: str, default: Path, help: str, *, shown: str) -> Path:
         """`shown` is the default as the documentation prints it, free of this machine's folders."""
         raw = self._values.get(name, "").strip()
-        self._declare(name, "path", shown, help)
-        return Path(raw).expanduser().resolve() if raw else default
+        path = Path(raw).expanduser().resolve() if raw else default
+        self._declare(name, "path", shown, help, value=str(path), given=bool(raw))
+        return path
 
     def table(self) -> str:
         """Every variable as a Markdown table: what docs/configuration.md holds."""
@@ -143,12 +157,13 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is not a setting of Archon.{hint} See docs/configuration.md.")
 
     def _read(self, name: str, kind: str, default: str, help: str, parse: Callable[[str], T]) -> T:
-        self._declare(name, kind, default, help)
-        raw = self._values.get(name, "").strip().strip("\"'") or default
+        given = self._values.get(name, "").strip().strip("\"'")
+        raw = given or default
+        self._declare(name, kind, default, help, value=raw, given=bool(given))
         try:
             return parse(raw)
         except ValueError as error:
             raise ImproperlyConfigured(f"{name}={raw!r} is not valid: expected {error}.") from None
 
-    def _declare(self, name: str, kind: str, default: str, help: str) -> None:
-        self.declared[name] = Setting(name, kind, default, help)
+    def _declare(self, name: str, kind: str, default: str, help: str, *, value: str = "", given: bool = False) -> None:
+        self.declared[name] = Setting(name, kind, default, help, self._group, value, given)

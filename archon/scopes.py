@@ -55,7 +55,7 @@ ROUTES: Mapping[str, Row] = {
     **same(OPEN, "favicon.ico", "health", "api/health", "ready", "admin", "protected-resource"),
     **same(KNOWN, "dashboard", "api/", "api/docs", "api/openapi.json", "api/asyncapi.json"),
     **same(KNOWN, "api/whoami", "api/tokens", "api/tokens/<int:token_id>", "api/socket-ticket"),
-    **same(ADMIN, "metrics", "api/debug/realtime"),
+    **same(ADMIN, "metrics", "api/debug/realtime", "api/settings"),
     **read_or_crawl(
         "api/progress/",
         "api/progress/<path:progress_id>",

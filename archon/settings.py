@@ -28,6 +28,7 @@ env = Environment.of_process(BASE_DIR / ".env")
 
 # ---- Where things are ---------------------------------------------------------------------
 
+env.group("Where it runs")
 MODE = env.choice(
     "ARCHON_MODE",
     "local",
@@ -83,6 +84,7 @@ def local_key(path: Path, make: Callable[[], str]) -> str:
     return key
 
 
+env.group("Access and security")
 DEBUG = env.flag("ARCHON_DEBUG", False, "Django's debug pages. Never on a server.")
 SECRET_KEY = env.secret("ARCHON_SECRET_KEY", "", "Signs sessions. Made and kept under the data folder in local mode.")
 if not SECRET_KEY:
@@ -218,6 +220,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # ---- Database -----------------------------------------------------------------------------
 
 SQLITE_BUSY_SECONDS = 20
+env.group("Database and Redis")
 DATABASE_URL = env.secret("DATABASE_URL", f"sqlite:///{DATA_DIR / 'archon.sqlite3'}", "postgres://... or sqlite:///...")
 try:
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)}
@@ -268,6 +271,7 @@ def broker_url(redis_url: str) -> str:
     return redis_url
 
 
+env.group("Workers")
 SLICE_SECONDS = env.number(
     "ARCHON_SLICE_SECONDS", 10, "A crawl task yields its worker after this long.", at_least=0.5, at_most=60
 )
@@ -342,6 +346,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # ---- Crawling -----------------------------------------------------------------------------
 
+env.group("Crawling")
 CONTACT = env.text("ARCHON_CONTACT", "", "URL or address put into the user agent, so that site owners can reach you.")
 USER_AGENT = f"Archon/0.1 (+{CONTACT})" if CONTACT else "Archon/0.1 (documentation crawler)"
 CRAWL_ALLOW_PRIVATE = env.words(
@@ -352,6 +357,7 @@ CRAWL_PORTS = env.words("ARCHON_CRAWL_PORTS", (), "Ports allowed besides 80, 443
 OWN_PORTS = frozenset(
     port for port in (PORT, urlsplit(REDIS_URL).port, DATABASES["default"].get("PORT")) if isinstance(port, int)
 )
+env.group("Limits")
 CRAWLS_AT_ONCE = env.integer(
     "ARCHON_CRAWLS_AT_ONCE", 4, "Crawls that work at once; further ones wait in line.", at_least=1, at_most=1_000
 )
@@ -372,6 +378,7 @@ PAGES_PER_DAY = env.integer(
 DISK_FREE_MB = env.integer(
     "ARCHON_DISK_FREE_MB", 200, "With less than this left on the disk crawls are paused.", at_least=0, at_most=10**7
 )
+env.group("Crawling")
 CRAWL_CONCURRENCY = env.integer(
     "ARCHON_CRAWL_CONCURRENCY", 8, "Pages in flight per worker process.", at_least=1, at_most=64
 )
@@ -405,6 +412,7 @@ CRAWL_LEASE_SECONDS = env.number(
     at_least=1,
     at_most=600,
 )
+env.group("Browser")
 CHROMIUM = env.text("ARCHON_CHROMIUM", "", "Program of Chromium or Chrome that renders pages. Empty: found on PATH.")
 CDP_URL = env.secret(
     "ARCHON_CDP_URL", "", "DevTools address of a Chromium that runs on this machine already, instead of our own."
@@ -422,6 +430,7 @@ BROWSER_MAX_MINUTES = env.number(
 BROWSER_MAX_MEMORY = env.integer(
     "ARCHON_BROWSER_MAX_MEMORY", 1_536, "A browser that holds more MiB is killed.", at_least=256, at_most=65_536
 )
+env.group("Crawling")
 CRAWL_STALL_MINUTES = env.number(
     "ARCHON_CRAWL_STALL_MINUTES",
     10,
@@ -441,6 +450,7 @@ CRAWL_SLICES_PER_JOB = env.integer(
 
 # ---- Embedding and search -----------------------------------------------------------------
 
+env.group("Embedding")
 EMBEDDER = env.choice(
     "ARCHON_EMBEDDER",
     "local",
@@ -487,6 +497,7 @@ if EMBEDDER == "remote" and not EMBEDDER_MODEL:
     raise ImproperlyConfigured("ARCHON_EMBEDDER_MODEL is required when ARCHON_EMBEDDER=remote: the model's name.")
 
 
+env.group("Crawling")
 GITHUB_ORIGINS = env.words(
     "ARCHON_GITHUB_ORIGINS",
     ("https://github.com", "https://raw.githubusercontent.com", "https://codeload.github.com"),
@@ -507,6 +518,7 @@ CRAWL_MAX_FILE_BYTES = env.integer(
 
 # ---- Uploads ------------------------------------------------------------------------------
 
+env.group("Uploads")
 UPLOAD_MAX_BYTES = env.integer(
     "ARCHON_UPLOAD_MAX_BYTES", 50 * 2**20, "Largest file that may be uploaded.", at_least=1024, at_most=2**31
 )
@@ -523,6 +535,7 @@ PAGE_READER = "crawler.extract"
 
 # ---- Chat ---------------------------------------------------------------------------------
 
+env.group("Chat")
 LLM_MODEL = env.text(
     "ARCHON_LLM_MODEL", "", "Model that writes the chat's answers; empty: they are quoted from the passages."
 )
@@ -562,6 +575,7 @@ REMOVED_PAGES_DAYS = env.integer(
 
 # ---- Progress -----------------------------------------------------------------------------
 
+env.group("Progress and assistants")
 HEARTBEAT_SECONDS = env.number(
     "ARCHON_HEARTBEAT_SECONDS",
     30,
@@ -589,6 +603,7 @@ MCP_CRAWLS_PER_HOUR = env.integer(
 
 # ---- Tests --------------------------------------------------------------------------------
 
+env.group("Tests")
 FAILPOINT = env.text(
     "ARCHON_FAILPOINT", "", "name:nth:kill, raise or delay: a fault at a named place, for tests. Never on a server."
 )
@@ -596,6 +611,7 @@ FAILPOINT = env.text(
 
 # ---- Logs ---------------------------------------------------------------------------------
 
+env.group("Logs")
 LOG_LEVEL = env.choice(
     "ARCHON_LOG_LEVEL", "INFO", "Least severe log line written.", ("DEBUG", "INFO", "WARNING", "ERROR")
 )

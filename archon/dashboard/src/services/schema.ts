@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: bbbff87b7d817f4417b72b30d06924f2ad435b919f656fda881b6e76142b5290
+// digest: d0813beb221c9bab3ec5d5a083f35eb1e36d7e131dfa44f6f55d273708fde871
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -732,6 +732,22 @@ export interface paths {
         get?: never;
         put?: never;
         post: operations["archon_tokens_api_socket_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["archon_settings_api_read_settings"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1631,6 +1647,43 @@ export interface components {
             ticket: string;
             subprotocols: string[];
             expires_in: number;
+        };
+        EmbedderState: {
+            /** @enum {string} */
+            kind: "local" | "remote" | "off";
+            model: string;
+            url: string;
+            space: string;
+            dimension: number | null;
+            serving: boolean;
+            embedded: number;
+            waiting: number;
+            refused: number;
+            away_since: string | null;
+            away_reason: string;
+            asked_again_at: string | null;
+        };
+        LanguageModel: {
+            model: string;
+            url: string;
+            key_given: boolean;
+        };
+        SettingGroup: {
+            title: string;
+            settings: components["schemas"]["SettingOut"][];
+        };
+        SettingOut: {
+            name: string;
+            kind: string;
+            value: string | null;
+            default: string;
+            help: string;
+            given: boolean;
+        };
+        SettingsOut: {
+            groups: components["schemas"]["SettingGroup"][];
+            embedder: components["schemas"]["EmbedderState"];
+            language_model: components["schemas"]["LanguageModel"];
         };
         WebhookList: {
             webhooks: components["schemas"]["WebhookOut"][];
@@ -2837,6 +2890,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ticket"];
+                };
+            };
+        };
+    };
+    archon_settings_api_read_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsOut"];
                 };
             };
         };
