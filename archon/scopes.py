@@ -91,7 +91,7 @@ ROUTES: Mapping[str, Row] = {
     **same(CRAWL, "api/webhooks", "api/webhooks/<int:webhook_id>", "api/webhooks/<int:webhook_id>/test"),
     **same(CRAWL, "api/webhooks/<int:webhook_id>/deliveries"),
     # A question comes with POST and changes nothing.
-    **same(READ, "api/rag/query", "api/rag/code-examples", "api/knowledge-items/search"),
+    **same(READ, "api/rag/query", "api/rag/code-examples", "api/rag/eval", "api/knowledge-items/search"),
     # Whoever may read may ask; each account sees its own chats alone.
     **same(READ, "api/chat/sessions", "api/chat/sessions/<path:session_id>"),
     **same(READ, "api/chat/sessions/<path:session_id>/messages", "api/chat/sessions/<path:session_id>/stop"),

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from ninja import Field, Schema
-from pydantic import StringConstraints
+from pydantic import ConfigDict, StringConstraints
 
-from knowledge.search import MAX_MATCHES, Mode, ReturnMode
+from knowledge.search import MAX_MATCHES, MAX_QUERY_CHARS, Mode, ReturnMode
+from knowledge.search.evaluation import MODES
 
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 KnowledgeType = Literal["technical", "business"]
@@ -296,6 +297,47 @@ class RagAnswer(Schema):
     reranking_applied: bool
     notice: str = ""
     return_mode: ReturnMode
+    took_ms: float
+
+
+class EvalQuestionIn(Schema):
+    """`expected`: URLs of pages that answer, or their ends from a slash on; a list, or one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str = Field(min_length=1, max_length=MAX_QUERY_CHARS)
+    expected: list[str] | str
+    source: str | None = None
+    tags: list[Tag] = Field(default_factory=list, max_length=50)
+
+
+class RagEval(Schema):
+    """More questions than a request can wait for are for `manage.py eval`."""
+
+    questions: list[EvalQuestionIn] = Field(min_length=1, max_length=200)
+    modes: list[Mode] = Field(default_factory=lambda: list(MODES), min_length=1, max_length=len(MODES))
+
+
+class EvalModeScore(Schema):
+    """Means over all questions. `answered_as` is the search that was really done, when it was not the one asked for."""
+
+    mode: Mode
+    hit_at_1: float
+    hit_at_5: float
+    hit_at_10: float
+    mrr: float
+    ndcg_at_10: float
+    median_ms: float
+    answered_as: list[Mode]
+    unavailable: str
+
+
+class RagEvaluation(Schema):
+    """`ranks` hold for each question, by mode, the place of the first expected page; null: not among ten."""
+
+    success: bool = True
+    modes: list[EvalModeScore]
+    ranks: list[dict[Mode, int | None]]
     took_ms: float
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,6 +12,7 @@ from ninja import Router
 from knowledge import schemas
 from knowledge.bodies import chunk_hit_body, page_hit_body
 from knowledge.search import SearchQuery, search
+from knowledge.search.evaluation import evaluate, read_questions
 from progress.wire import storable
 
 router = Router()
@@ -46,5 +48,17 @@ def rag_query(request: HttpRequest, body: schemas.RagQuery) -> dict[str, Any]:
         "reranking_applied": outcome.reranked,
         "notice": outcome.notice,
         "return_mode": body.return_mode,
+        "took_ms": round((time.perf_counter() - started) * 1000, 2),
+    }
+
+
+@router.post("/rag/eval", response=schemas.RagEvaluation, summary="Score the search on your own questions")
+def rag_eval(request: HttpRequest, body: schemas.RagEval) -> dict[str, Any]:
+    started = time.perf_counter()
+    questions = read_questions([question.dict() for question in body.questions])
+    evaluation = evaluate(questions, list(dict.fromkeys(body.modes)))
+    return {
+        "modes": [asdict(score) for score in evaluation.modes],
+        "ranks": evaluation.ranks,
         "took_ms": round((time.perf_counter() - started) * 1000, 2),
     }

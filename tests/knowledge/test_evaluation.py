@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 
 from knowledge.errors import BadQuery, UnknownSource
 from knowledge.search import search
@@ -124,3 +125,40 @@ def test_the_command_refuses_what_it_cannot_read(tmp_path: Path, content: bytes 
         file.write_bytes(content)
     code, body = run(str(file))
     assert (code, body["detail"]["code"], body["detail"]["field"]) == (1, "eval_bad", "file")
+
+
+def post(client: Client, body: Any) -> tuple[int, Any]:
+    response = client.post("/api/rag/eval", body, content_type="application/json")
+    return response.status_code, response.json()
+
+
+def test_rest_gives_the_figures_of_the_command(library: str, client: Client) -> None:
+    questions = [{"query": "apples", "expected": "apples.html"}, {"query": "task", "expected": ["guide/runners.html"]}]
+    status, body = post(client, {"questions": questions, "modes": ["keyword", "keyword"]})
+    assert (status, body["ranks"]) == (200, [{"keyword": 1}, {"keyword": 2}])
+    (score,) = body["modes"]
+    assert (score["hit_at_1"], score["mrr"], score["answered_as"]) == (0.5, 0.75, [])
+    status, body = post(client, {"questions": questions, "modes": ["vector"]})
+    assert (status, body["modes"][0]["answered_as"]) == (200, ["keyword"])
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "field"),
+    [
+        ({"questions": []}, 422, "questions"),
+        ({"questions": [{"query": "t", "expected": "x"}] * 201}, 422, "questions"),
+        ({"modes": ["fuzzy"]}, 422, "modes"),
+        ({"modes": []}, 422, "modes"),
+        ({"questions": [{"query": " ", "expected": "x"}]}, 422, "questions[0].query"),
+        ({"questions": [{"query": "\0", "expected": "x"}]}, 422, "query"),
+        ({"questions": [{"query": "t", "expected": []}]}, 422, "questions[0].expected"),
+        ({"questions": [{"query": "t", "expected": "x", "expects": "y"}]}, 422, "expects"),
+        ({"questions": [{"query": "t", "expected": "x", "source": "nowhere"}]}, 404, "source"),
+    ],
+)
+def test_rest_names_what_cannot_be_scored(
+    library: str, client: Client, change: dict[str, Any], status: int, field: str
+) -> None:
+    found, body = post(client, {"questions": [{"query": "t", "expected": "x"}], **change})
+    assert found == status, body
+    assert field in body["detail"]["field"], body
