@@ -290,7 +290,9 @@ EMBED_QUEUE = "embed"
 # A worker takes from each in turn: neither crawls nor vectors can starve the other.
 QUEUES = (CELERY_TASK_DEFAULT_QUEUE, EMBED_QUEUE)
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in QUEUES]  # type: ignore[no-untyped-call]
-CELERY_TASK_ROUTES = {"knowledge.tasks.embed_chunks": {"queue": EMBED_QUEUE}}
+CELERY_TASK_ROUTES = {
+    name: {"queue": EMBED_QUEUE} for name in ("knowledge.tasks.embed_chunks", "crawler.tasks.check_embedder")
+}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_SOFT_TIME_LIMIT = 150

@@ -148,6 +148,7 @@ def _launch(job: CrawlJob, kind: str, line: str, *, owner_id: int | None) -> Cra
     tracker.update(progress.id, add={"total_pages": 1, "discovered_urls": 1})
     failpoint("start.before_commit")
     tasks.wake_on_commit(job)
+    tasks.check_embedder_on_commit(progress.id)
     return job
 
 

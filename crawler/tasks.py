@@ -18,9 +18,10 @@ from kombu.exceptions import OperationalError
 
 from crawler import admission, frontier, quota, watchdog
 from crawler.models import CrawlJob, CrawlUrl
+from knowledge.embedding import preflight
 from knowledge.models import KnowledgeItem
 from progress import tracker
-from progress.errors import ProgressEnded
+from progress.errors import ProgressEnded, UnknownProgress
 from progress.failpoints import failpoint
 from progress.log_lines import about
 from progress.status import Status
@@ -98,6 +99,32 @@ def refresh_due() -> None:
             actions.refresh(item.source_id)
         except CrawlerError as error:  # it runs already, or was uploaded and has no address
             logger.info("not refreshed: %s: %s", item.source_id, error)
+
+
+@shared_task(ignore_result=True)
+def check_embedder(progress_id: str) -> None:
+    """Say in the log of a crawl that begins that the remote embedder gives no vectors now, and why."""
+    error = preflight()
+    if error is None:
+        return
+    told = f"No vectors for now: {error.message} {error.hint}".rstrip()
+    try:
+        tracker.update(progress_id, lines=[f"{told} Pages are found by their words meanwhile."])
+    except (ProgressEnded, UnknownProgress):
+        pass
+
+
+def check_embedder_on_commit(progress_id: str) -> None:
+    """Beside the crawl, since a host that is away may take half a minute to show it."""
+    if settings.EMBEDDER == "remote":
+        transaction.on_commit(lambda: _ask_for_check(progress_id), robust=True)
+
+
+def _ask_for_check(progress_id: str) -> None:
+    try:
+        check_embedder.delay(progress_id)
+    except OperationalError as error:
+        logger.warning("broker is away, the embedder is not looked at: %s", error)
 
 
 def end_embedded(item_ids: Sequence[int]) -> None:

@@ -15,8 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crawler import actions
+from crawler import tasks as crawl_tasks
 from knowledge.embedding import EmbeddingError, embedder, preflight, reset_embedder
 from knowledge.embedding.remote import RemoteEmbedder
+from progress.models import Progress
+from tests.crawler.jobs import job_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY = "sk-secret-of-the-test"
@@ -217,3 +221,31 @@ def test_a_setting_that_cannot_work_stops_the_start(variables: dict[str, str], n
     assert found.returncode == 1
     assert named in found.stderr
     assert "hidden" not in found.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_crawl_that_begins_says_that_its_embedder_gives_no_vectors(
+    endpoint: Endpoint, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(crawl_tasks.check_embedder, "delay", asked.append)
+    progress_id = job_of().progress_id
+    assert asked == []  # nobody is asked about the bundled one, or about none
+    actions.cancel(progress_id)
+    settings.EMBEDDER, settings.EMBEDDER_URL, settings.EMBEDDER_MODEL = "remote", endpoint.url, "m"
+    reset_embedder()
+    try:
+        progress_id = job_of("http://127.0.0.1:9/other/").progress_id
+        assert asked == [progress_id]
+        crawl_tasks.check_embedder(progress_id)
+        before = Progress.objects.get(pk=progress_id).logs
+        endpoint.replies = [lambda _: refusal(401)]
+        crawl_tasks.check_embedder(progress_id)
+        row = Progress.objects.get(pk=progress_id)
+        told = "The embedder refuses our key. Look at ARCHON_EMBEDDER_KEY. Pages are found by their words meanwhile."
+        assert row.log == f"No vectors for now: {told}"
+        assert len(row.logs) == len(before) + 1
+        crawl_tasks.check_embedder("no-such-crawl")
+    finally:
+        embedder()._client.close()  # type: ignore[union-attr]
+        reset_embedder()
