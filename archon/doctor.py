@@ -27,6 +27,7 @@ from knowledge.chat import llm
 from knowledge.chat.errors import AnswerFailed
 from knowledge.chat.prompt import PromptMessage
 from knowledge.embedding import EmbeddingError, embedder
+from knowledge.search.rerank import RerankFailed, reranker
 from progress.loop import submit
 
 Status = Literal["ok", "warning", "failed", "skipped"]
@@ -131,6 +132,19 @@ def embedding() -> Finding:
     return Finding("ok", f"{current.space}, {len(vector)} dimensions")
 
 
+def reranking() -> Finding:
+    model = reranker()
+    if model is None:
+        return Finding("skipped", "none is configured: the order of the fusion stands", "See ARCHON_RERANKER")
+    try:
+        model.scores("Is the doctor in?", ["The doctor is in."])
+    except RerankFailed as error:
+        return Finding(
+            "failed", str(error), "Look at the name in ARCHON_RERANKER, and whether the model can be fetched"
+        )
+    return Finding("ok", settings.RERANKER)
+
+
 def language_model() -> Finding:
     if not llm.label():
         return Finding("skipped", "none is configured: answers are put together from passages", "See ARCHON_LLM_MODEL")
@@ -189,6 +203,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "worker": worker,
     "browser": browser,
     "embedder": embedding,
+    "reranker": reranking,
     "language model": language_model,
     "mcp": mcp,
     "disk": disk,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import os
 import secrets
 import tempfile
@@ -487,6 +488,16 @@ EMBED_WAIT_SECONDS = env.number(
     at_least=0,
     at_most=86_400,
 )
+RERANKER = env.text(
+    "ARCHON_RERANKER",
+    "",
+    "A cross-encoder that orders the 20 best matches anew, by fastembed's name: `Xenova/ms-marco-MiniLM-L-6-v2`. "
+    "Needs `pip install fastembed`, which fetches the model.",
+)
+if RERANKER and importlib.util.find_spec("fastembed") is None:
+    raise ImproperlyConfigured(
+        "ARCHON_RERANKER needs the package fastembed: pip install fastembed, or leave ARCHON_RERANKER empty."
+    )
 # Short, so that a crawl that starts finds a worker within a second or two.
 EMBED_SLICE_SECONDS = 1.0
 _embedder_url = urlsplit(EMBEDDER_URL)

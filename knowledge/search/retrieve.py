@@ -6,12 +6,13 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, get_args
 
-from knowledge.embedding import EmbeddingError, embedder, spaces
+from knowledge.embedding import EmbeddingError, embedded_text, embedder, spaces
 from knowledge.errors import BadQuery, UnknownSource
 from knowledge.models import Chunk, KnowledgeItem
 from knowledge.search.fusion import Fused, fused
 from knowledge.search.keyword import Ranked, keyword_index
 from knowledge.search.query import MAX_MATCHES, MAX_QUERY_CHARS, Mode, Scores, SearchHit, SearchOutcome, SearchQuery
+from knowledge.search.rerank import RERANKED, RerankFailed, reranker, share
 from knowledge.search.snippet import snippet
 from knowledge.search.vectors import VectorsUnavailable, vector_index
 from knowledge.search.words import Question, question
@@ -64,8 +65,9 @@ def search(query: SearchQuery) -> SearchOutcome:
     ranked = _rankings(query, asked, items)
     matches = _matches(ranked.fused)
     chosen = _by_page(matches) if query.return_mode == "pages" else _neighbours_joined(matches)
-    hits = tuple(_hits(chosen, asked, query.match_count))
-    return SearchOutcome(hits, ranked.mode, notice=ranked.notice)
+    second = _reranked(chosen, query.text)
+    hits = tuple(_hits(second.matches, asked, query.match_count))
+    return SearchOutcome(hits, ranked.mode, second.applied, " ".join(filter(None, (ranked.notice, second.notice))))
 
 
 def _rankings(query: SearchQuery, asked: Question, items: Collection[int] | None) -> _Rankings:
@@ -192,6 +194,40 @@ def _evidence(found: Sequence[_Match]) -> float:
 def _page_match(found: Sequence[_Match], score: float) -> _Match:
     average = sum(match.score for match in found) / len(found)
     return found[0]._replace(score=score, on_page=len(found), average=average)
+
+
+class _Second(NamedTuple):
+    """The matches after a second look; `applied` is false when there was none, `notice` why it failed."""
+
+    matches: list[_Match]
+    applied: bool = False
+    notice: str = ""
+
+
+def _reranked(matches: list[_Match], text: str) -> _Second:
+    """The best in the order of the reranker, the others behind them."""
+    model = reranker()
+    if model is None or not matches:
+        return _Second(matches)
+    rows = Chunk.objects.filter(pk__in=[match.chunk_id for match in matches[:RERANKED]])
+    passages = {
+        pk: embedded_text(path, content) for pk, path, content in rows.values_list("pk", "heading_path", "content")
+    }
+    first = [match for match in matches[:RERANKED] if match.chunk_id in passages]
+    try:
+        scores = model.scores(storable(text)[:EMBEDDED_QUERY_CHARS], [passages[match.chunk_id] for match in first])
+    except RerankFailed as error:
+        logger.warning("%s", error)
+        return _Second(matches, notice=str(error))
+    best = share(max(scores, default=0.0))
+    scored = [
+        match._replace(score=share(score) / best, scores=match.scores._replace(rerank=score))
+        for match, score in zip(first, scores, strict=True)
+    ]
+    scored.sort(key=lambda match: -match.score)
+    lowest = scored[-1].score if scored else 1.0
+    others = [match._replace(score=lowest * match.score) for match in matches[RERANKED:]]
+    return _Second([*scored, *others], applied=True)
 
 
 def _hits(matches: Sequence[_Match], asked: Question, count: int) -> Iterator[SearchHit]:
