@@ -62,6 +62,9 @@ e2e-mcp: install-dev ## Node's MCP inspector and the protocol's conformance suit
 bench-mcp: install-dev ## searches of assistants over MCP, one and fifty at once, beside REST; calls on the log socket
 	@$(VENV)/python -m tests.benchmarks.mcp $(ARGS)
 
+bench-search: install-dev ## how fast vectors come, how fast and how well search is: ARGS="crawl scores load precision"
+	@$(VENV)/uv pip install -q --python $(VENV)/python --group model && $(VENV)/python -m tests.benchmarks.search $(ARGS)
+
 bench-chat: install-dev ## from the model's token to the socket, one answer and a hundred at once: ARGS="--streams 20"
 	@$(VENV)/python -m tests.benchmarks.chat $(ARGS)
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 from knowledge.embedding import spaces
 from knowledge.embedding.embedder import Embedder, EmbeddingError, Vectors, embedder
 from knowledge.embedding.models import ERROR_CHARS, ChunkVector, EmbeddingSpace, EmbeddingTurn
-from knowledge.embedding.text import embedded_text
+from knowledge.embedding.text import embedded_text, is_link_list
 from knowledge.models import Chunk
 from knowledge.search.vectors import vector_index
 
@@ -31,6 +31,8 @@ BATCH_SIZE = 32
 LEASE_SECONDS = 30.0
 MAX_ATTEMPTS = 3
 TRY_AGAIN = timedelta(minutes=5)
+# Why a chunk has no vector and wants none.
+LINK_LIST = "A list of links is found by its words only."
 
 # Called with the ids of sources that have no chunk left to embed. Whoever stands above registers here:
 # a crawl ends when its last vector is there, and this app knows no crawls.
@@ -105,16 +107,21 @@ class Turn:
             while more and time.monotonic() < ends_at and self._renew():
                 more = self._batch()
                 if time.monotonic() - self.last_told > 1.0:
-                    tell(sorted(self.sources))
-                    self.last_told = time.monotonic()
+                    self._tell(tell)
         except EmbeddingError as error:
             spaces.embedder_away(self.space, error)
             more = False
         finally:
             EmbeddingTurn.objects.filter(number=self.number, owner=self.owner).update(lease_until=timezone.now())
+        self._tell(tell)
+        return more
+
+    def _tell(self, tell: Callable[[Sequence[int]], None]) -> None:
+        """Of what moved since the last time: a source is counted anew for it."""
         if self.sources:
             tell(sorted(self.sources))
-        return more
+            self.sources.clear()
+        self.last_told = time.monotonic()
 
     def _claim(self) -> bool:
         if self.space.asked_again_at is not None and self.space.asked_again_at > timezone.now():
@@ -133,13 +140,17 @@ class Turn:
         if not waiting:
             return False
         self.after = max(self.after, waiting[-1].pk)
+        self.sources |= {chunk.item_id for chunk in waiting}
+        lists = [chunk for chunk in waiting if is_link_list(chunk.content)]
+        self._leave_out(lists)
+        waiting = [chunk for chunk in waiting if chunk not in lists]
         known = self._known(waiting)
         new = [chunk for chunk in waiting if chunk.content_hash not in known]
         self._store([(chunk, known[chunk.content_hash]) for chunk in waiting if chunk.content_hash in known])
         for some, vectors in self._embedded(new):
             self._store([(chunk, vector.tobytes()) for chunk, vector in zip(some, vectors, strict=True)])
-        spaces.embedder_back(self.space)
-        self.sources |= {chunk.item_id for chunk in waiting}
+        if waiting:  # links alone prove nothing of the embedder
+            spaces.embedder_back(self.space)
         return True
 
     def _due_again(self) -> list[Chunk]:
@@ -174,12 +185,19 @@ class Turn:
         for chunk in chunks:
             yield from self._embedded([chunk])
 
-    def _store(self, vectors: Sequence[tuple[Chunk, bytes]]) -> None:
-        """Only of chunks that are still there: a refresh may have taken some out meanwhile."""
+    def _store(self, vectors: Sequence[tuple[Chunk, bytes | None]]) -> None:
+        """Only of chunks that are still there: a refresh may have taken some out meanwhile. None: a list of links."""
         if not vectors:
             return
         rows = [
-            ChunkVector(space=self.space, chunk=chunk, content_hash=chunk.content_hash, vector=vector)
+            ChunkVector(
+                space=self.space,
+                chunk=chunk,
+                content_hash=chunk.content_hash,
+                vector=vector,
+                attempts=MAX_ATTEMPTS if vector is None else 1,
+                error=LINK_LIST if vector is None else "",
+            )
             for chunk, vector in vectors
         ]
         try:
@@ -198,7 +216,11 @@ class Turn:
             ChunkVector.objects.filter(space=self.space, chunk__in=pks, vector=None).delete()
             kept = [row for row in rows if row.chunk_id in there]
             ChunkVector.objects.bulk_create(kept, ignore_conflicts=True)
-            vector_index().add(self.space, kept)
+            vector_index().add(self.space, [row for row in kept if row.vector is not None])
+
+    def _leave_out(self, chunks: Sequence[Chunk]) -> None:
+        """For good: such a row is never due again."""
+        self._store([(chunk, None) for chunk in chunks])
 
     def _refuse(self, chunk: Chunk, error: EmbeddingError) -> None:
         row, _ = ChunkVector.objects.get_or_create(
@@ -217,7 +239,15 @@ def _lease() -> datetime:
 
 def refused(item_id: int) -> int:
     """Chunks of a source that have no vector because the embedder refused their text."""
+    return _without_vector(item_id).exclude(error=LINK_LIST).count()
+
+
+def link_lists(item_id: int) -> int:
+    """Chunks of a source that want no vector."""
+    return _without_vector(item_id).filter(error=LINK_LIST).count()
+
+
+def _without_vector(item_id: int) -> QuerySet[ChunkVector]:
     space = _target_or_none()
-    if space is None:
-        return 0
-    return ChunkVector.objects.filter(space=space, chunk__item=item_id, vector=None).count()
+    rows = ChunkVector.objects.filter(chunk__item=item_id, vector=None)
+    return rows.filter(space=space) if space is not None else rows.none()

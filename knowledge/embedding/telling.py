@@ -70,6 +70,8 @@ def missing_vectors(item_id: int) -> list[str]:
         said.append(f"{missing:,} chunks have no vector yet{reason}; they follow when the embedder answers.")
     if refused := queue.refused(item_id):
         said.append(f"{refused:,} chunks were refused by the embedder, and are found by their words only.")
+    if lists := queue.link_lists(item_id):
+        said.append(f"{lists:,} chunks are lists of links, and are found by their words only.")
     return said
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,8 @@ from knowledge.embedding import EmbeddingError, Vectors, embedder, spaces
 from knowledge.embedding import queue as embedding_queue
 from knowledge.embedding.models import ChunkVector, EmbeddingSpace, EmbeddingTurn
 from knowledge.embedding.queue import Turn, pending
-from knowledge.embedding.telling import progress_of
+from knowledge.embedding.telling import missing_vectors, progress_of
+from knowledge.embedding.text import is_link_list
 from knowledge.models import Chunk, KnowledgeItem
 from knowledge.search import SearchQuery, matrix, search
 from knowledge.search.vectors import vector_index
@@ -153,6 +155,44 @@ def test_a_refused_text_is_left_out_alone_and_tried_again(item: KnowledgeItem, u
     assert not ChunkVector.objects.filter(vector=None).exists()
 
 
+def test_a_list_of_links_gets_no_vector_and_is_found_by_its_words(use: Any) -> None:
+    links = "\n".join(f"- [Chapter {n}: Walruses of region {n}](https://docs.example.com/{n}.html)" for n in range(9))
+    made = source("contents")
+    store(made, page("contents", f"# Contents\n\n{links}"), page("cats", TEXTS["cats"]))
+    stand = use(Stand())
+    embed_all()
+    assert len(stand.texts) == 1
+    assert (pending().count(), embedding_queue.link_lists(made.pk), embedding_queue.refused(made.pk)) == (0, 1, 0)
+    ChunkVector.objects.update(next_at=timezone.now() - timedelta(seconds=1))
+    embed_all()
+    assert len(stand.texts) == 1
+    assert found("walruses", mode="keyword") == ["contents"]
+    assert found("walruses")[0] == "contents"
+    assert found("walruses", mode="vector") == ["cats"]
+    assert missing_vectors(made.pk) == ["1 chunks are lists of links, and are found by their words only."]
+
+
+@pytest.mark.parametrize(
+    ("content", "is_list"),
+    [
+        (
+            "- [One of many](a.html)\n- [Another of many](b.html)\n- [The last chapter of all, with an index](c.html)",
+            True,
+        ),
+        ('1. [`os.path` — names of paths](o.html) | [`stat` — how results of stat() are read](s.html#x "Title")', True),
+        ("- [Short](a.html)", False),
+        ("- [One of many](a.html): what it is about, told in a sentence of its own that someone may look for.", False),
+        ("No link, but many words that go on and on until there are more than sixty characters.", False),
+        ("[" * 50_000 + "](", False),
+        ("[a](" * 20_000, False),
+    ],
+)
+def test_what_is_a_list_of_links(content: str, is_list: bool) -> None:
+    started = time.perf_counter()
+    assert is_link_list(content) is is_list
+    assert time.perf_counter() - started < 2
+
+
 def test_an_embedder_that_is_away_is_asked_again_later(item: KnowledgeItem, use: Any) -> None:
     stand = use(Stand(error=EmbeddingError("connect_failed", "No connection.", hint="Is it up?", retryable=True)))
     embed_all()
@@ -179,6 +219,62 @@ def test_a_turn_is_held_by_one(item: KnowledgeItem) -> None:
     EmbeddingTurn.objects.update(lease_until=timezone.now())
     embed_all()
     assert not pending().exists()
+
+
+class Interrupted(Stand):
+    """Something happens while it embeds its first texts."""
+
+    def __init__(self, event: Callable[[], object]) -> None:
+        super().__init__()
+        self.event: Callable[[], object] | None = event
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        event, self.event = self.event, None
+        if event is not None:
+            event()
+        return super().embed(texts)
+
+
+def turns_of(stand: Stand) -> list[bool]:
+    return [Turn(number, stand).run(lambda ids: None) for number in range(embedding_queue.turns())]
+
+
+def test_a_worker_finds_a_share_that_is_held_and_embeds_nothing_of_it(item: KnowledgeItem, use: Any) -> None:
+    other = Stand()
+    held: list[str] = []
+
+    def another_worker() -> None:
+        turns_of(other)
+        held.extend(other.texts)
+
+    stand = use(Interrupted(another_worker))
+    turns_of(stand)
+    assert sorted([*stand.texts, *held]) == sorted(set(stand.texts) | set(held))
+    assert len(stand.texts) + len(held) == 3
+    assert not pending().exists()
+
+
+def test_a_share_that_was_taken_over_stores_each_vector_once(item: KnowledgeItem, use: Any) -> None:
+    """Its worker stood still for longer than the lease, and goes on after another has done the work."""
+    other = Stand()
+
+    def lease_ends() -> None:
+        EmbeddingTurn.objects.update(lease_until=timezone.now())
+        turns_of(other)
+
+    use(Interrupted(lease_ends))
+    embed_all()
+    assert len(other.texts) == 3
+    assert ChunkVector.objects.count() == ChunkVector.objects.values("chunk").distinct().count() == 3
+    assert set(found("cat", mode="vector")) == {"cats", "money", "python"}
+
+
+def test_a_chunk_that_goes_while_it_is_embedded_takes_no_other_with_it(item: KnowledgeItem, use: Any) -> None:
+    use(Interrupted(lambda: store(item, page("cats", TEXTS["cats"].replace("cat", "lynx")), generation=2)))
+    embed_all()
+    assert not pending().exists()
+    assert set(ChunkVector.objects.values_list("chunk", flat=True)) == set(Chunk.objects.values_list("pk", flat=True))
+    assert ChunkVector.objects.exclude(vector=None).count() == 3
 
 
 def test_another_model_is_filled_while_the_first_serves(item: KnowledgeItem, use: Any) -> None:

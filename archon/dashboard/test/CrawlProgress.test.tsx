@@ -206,7 +206,7 @@ describe('the end', () => {
     const { socket } = show();
     socket.say({ status: 'completed', percentage: 100, failedPages: 1, chunksStored: 89, embeddedChunks: 80 });
     screen.getByText('Crawl completed, 1 page failed');
-    screen.getByText(/9 chunks still wait for their embedding/);
+    screen.getByText(/9 chunks have no vector/);
   });
 
   it('gives the reason and the remedy of a failed crawl', () => {

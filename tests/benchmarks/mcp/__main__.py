@@ -8,39 +8,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import http.client
 import json
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from mcp import Client
 from rich.console import Console
 from rich.table import Table
 from websockets.asyncio.client import connect
 
+from tests.benchmarks.rest import WARM_UP, Timing, timed_searches
 from tests.stack import ROOT
 from tests.web import WebProcess, World, world
 
 SEARCH = "rag_search_knowledge_base"
-WARM_UP = 20
 P50_MS, P99_MS, LOG_MS = 30.0, 80.0, 100.0
-
-
-class Timing(NamedTuple):
-    what: str
-    milliseconds: list[float]
-
-    @property
-    def p50(self) -> float:
-        return statistics.median(self.milliseconds)
-
-    @property
-    def p99(self) -> float:
-        return sorted(self.milliseconds)[int(0.99 * (len(self.milliseconds) - 1))]
 
 
 async def timed(call: Callable[[], Awaitable[Any]]) -> float:
@@ -97,21 +82,6 @@ async def arrived(socket: Any, marked: str) -> float:
             return time.perf_counter()
 
 
-def over_rest(port: int, questions: list[str]) -> Timing:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    taken = []
-    for question in questions[:WARM_UP] + questions:
-        started = time.perf_counter()
-        body = json.dumps({"query": question})
-        connection.request("POST", "/api/rag/query", body, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        response.read()
-        taken.append(1_000 * (time.perf_counter() - started))
-        assert response.status == 200, response.status
-    connection.close()
-    return Timing("REST, one client", taken[WARM_UP:])
-
-
 def filled(started: World, chunks: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.benchmarks.mcp.fill", str(chunks)]
     environment = {**started.environment, "DJANGO_SETTINGS_MODULE": "archon.settings"}
@@ -122,7 +92,7 @@ def filled(started: World, chunks: int) -> dict[str, Any]:
 def measured(web: WebProcess, questions: list[str], clients: int) -> list[Timing]:
     url = f"http://127.0.0.1:{web.port}/mcp"
     return [
-        over_rest(web.port, questions),
+        timed_searches(web.port, questions, "REST, one client"),
         asyncio.run(one_after_another(url, questions, "legacy")),
         asyncio.run(one_after_another(url, questions, "auto")),
         asyncio.run(in_parallel(url, questions, clients)),

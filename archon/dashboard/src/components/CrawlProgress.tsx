@@ -156,7 +156,7 @@ function summary(progress: CrawlProgressData): string {
     wordCount ? `Words processed: ${count(wordCount)}.` : '',
   ];
   if (chunksStored && embeddedChunks && embeddedChunks < chunksStored) {
-    parts.push(`${count(chunksStored - embeddedChunks)} chunks still wait for their embedding; keyword search finds them now.`);
+    parts.push(`${count(chunksStored - embeddedChunks)} chunks have no vector; keyword search finds them.`);
   }
   return parts.filter(Boolean).join(' ');
 }

@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: d0813beb221c9bab3ec5d5a083f35eb1e36d7e131dfa44f6f55d273708fde871
+// digest: 0d743cd63cd80f5de4f386440f6b372edfb10f327ef66162487f2075e583194e
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -172,6 +172,22 @@ export interface paths {
         get?: never;
         put?: never;
         post: operations["search_knowledge_items"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rag/eval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["knowledge_api_search_rag_eval"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1021,6 +1037,37 @@ export interface components {
              * @enum {string}
              */
             mode: "hybrid" | "vector" | "keyword";
+        };
+        EvalModeScore: {
+            /** @enum {string} */
+            mode: "hybrid" | "vector" | "keyword";
+            hit_at_1: number;
+            hit_at_5: number;
+            hit_at_10: number;
+            mrr: number;
+            ndcg_at_10: number;
+            median_ms: number;
+            answered_as: ("hybrid" | "vector" | "keyword")[];
+            unavailable: string;
+        };
+        RagEvaluation: {
+            /** @default true */
+            success: boolean;
+            modes: components["schemas"]["EvalModeScore"][];
+            ranks: {
+                [key: string]: number | null;
+            }[];
+            took_ms: number;
+        };
+        EvalQuestionIn: {
+            query: string;
+            expected: string[] | string;
+            source?: string | null;
+            tags?: string[];
+        };
+        RagEval: {
+            questions: components["schemas"]["EvalQuestionIn"][];
+            modes?: ("hybrid" | "vector" | "keyword")[];
         };
         ImportStarted: {
             /** @default true */
@@ -1991,6 +2038,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RagAnswer"];
+                };
+            };
+        };
+    };
+    knowledge_api_search_rag_eval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RagEval"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RagEvaluation"];
                 };
             };
         };
