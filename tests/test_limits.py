@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
+from limits import RateLimitItemPerMinute
 
 from archon import limits
 from crawler import actions, quota
@@ -45,7 +46,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(client: Client, settings: 
 
 def test_without_redis_every_process_counts_for_itself() -> None:
     counter = limits.Counter("redis://127.0.0.1:1/0")
-    assert [bool(counter.wait("key", 2)) for _ in range(3)] == [False, False, True]
+    assert [bool(counter.wait("key", RateLimitItemPerMinute(2))) for _ in range(3)] == [False, False, True]
 
 
 def test_an_account_has_so_many_crawls_in_line(settings: Any, alice: Any) -> None:

@@ -11,6 +11,7 @@ from pydantic import Field
 from archon import health
 from archon.mcp import VERSION, records, uptime_seconds
 from archon.mcp.errors import refusals_told
+from archon.mcp.memory import calling, crawls_counted, given_passages
 from archon.mcp.sessions import current
 from archon.mcp.shapes import ChangedPage, Changes, Check, Health, SessionFacts
 from archon.mcp.sources import source_named
@@ -42,16 +43,18 @@ async def health_check() -> Health:
 @refusals_told
 async def session_info() -> SessionFacts:
     """What the server knows of this session and of the others."""
-    session = current.get()
+    session, who = current.get(), calling()
     active = await in_pool(records.active_sessions)
+    given = await in_pool(given_passages().count, who)
+    crawls = await in_pool(crawls_counted, who)
     return SessionFacts(
         client_id=session.client_id,
         session_id=session.id or None,
         client_name=session.client_name,
         client_version=session.client_version,
         transport=session.transport,
-        passages_given=len(session.given),
-        crawls_started_this_hour=len(session.crawls),
+        passages_given=given,
+        crawls_started_this_hour=crawls,
         crawls_per_hour=settings.MCP_CRAWLS_PER_HOUR,
         active_sessions=active,
         session_timeout=records.SESSION_SECONDS,

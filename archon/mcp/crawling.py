@@ -10,7 +10,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from archon.mcp.errors import refusals_told
-from archon.mcp.sessions import caller, current
+from archon.mcp.memory import calling, may_crawl
+from archon.mcp.sessions import caller
 from archon.mcp.shapes import CrawlState, CrawlStates
 from archon.mcp.sources import source_named
 from archon.mcp.watching import watch
@@ -85,21 +86,21 @@ async def crawl_single_page(url: Url, ctx: Context[Any, Any], wait_seconds: Wait
 
 
 async def _started(request: CrawlRequest, wait_seconds: float, ctx: Context[Any, Any]) -> CrawlState:
-    _may_crawl()
-    _spend_one_crawl()
+    _check_scope()
+    await _spend_one_crawl()
     started = await in_pool(actions.start, request)
     return await _followed(started.progress_id, wait_seconds, ctx)
 
 
-def _may_crawl() -> None:
+def _check_scope() -> None:
     if Scope.CRAWL not in caller.get().scopes:
         raise ToolError("This token may search but not crawl. [scope_missing] Make one with the scope crawl.")
 
 
-def _spend_one_crawl() -> None:
+async def _spend_one_crawl() -> None:
     """An assistant that a page talked into crawling on and on is stopped here."""
-    limit = settings.MCP_CRAWLS_PER_HOUR
-    if not current.get().may_crawl(limit):
+    if not await in_pool(may_crawl, calling()):
+        limit = settings.MCP_CRAWLS_PER_HOUR
         raise ToolError(
             f"This client has started {limit} crawls within an hour. [crawl_limit] Wait, or let the user start it "
             "in the dashboard or raise ARCHON_MCP_CRAWLS_PER_HOUR."
@@ -130,7 +131,7 @@ def _states(progress_id: str | None) -> list[CrawlState]:
 @refusals_told
 async def stop_crawl(progress_id: ProgressId) -> CrawlState:
     """End a crawl now. The pages it stored are kept."""
-    _may_crawl()
+    _check_scope()
     await in_pool(actions.cancel, progress_id)
     return await in_pool(_state_of, progress_id)
 
@@ -142,8 +143,8 @@ async def refresh_source(
     wait_seconds: Wait = 0,
 ) -> CrawlState:
     """Crawl a source again with the options of its last crawl; unchanged pages are kept as they are."""
-    _may_crawl()
-    _spend_one_crawl()
+    _check_scope()
+    await _spend_one_crawl()
     job = await in_pool(lambda: actions.refresh(source_named(source_id).source_id))
     return await _followed(job.progress_id, wait_seconds, ctx)
 

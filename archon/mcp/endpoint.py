@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from archon.mcp import load_sdk
+from archon.mcp.memory import Rememberer, given_passages
 from archon.mcp.sessions import HEADER, SCOPE_KEY, Sessions, caller_of, new_session_id, sessions
+from progress.threads import in_pool
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -37,7 +39,7 @@ class McpEndpoint:
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         if scope["method"] == "DELETE":
-            self.sessions.forget(session_id_of(scope), caller_of(scope).user_id)
+            await self._forget(session_id_of(scope), caller_of(scope).user_id)
             await answer(send, 200, {})
         elif scope["method"] != "POST":
             # No stream of its own is offered: everything is told on the stream of the call it belongs to.
@@ -61,6 +63,10 @@ class McpEndpoint:
             send = with_session(send, scope[SCOPE_KEY])
         manager = await self._manager()
         await manager.handle_request(scope, replayed(body, receive), send)
+
+    async def _forget(self, session_id: str, account: int | None) -> None:
+        self.sessions.forget(session_id, account)
+        await in_pool(given_passages().forget, Rememberer(account, session_id))
 
     def _cancel(self, scope: Message, params: Message) -> bool:
         """A cancel comes as a request of its own; the SDK, stateless, would not know which call it means."""

@@ -1,18 +1,18 @@
-"""Who is calling, and what this process remembers of it.
+"""Who is calling, and what what this process is doing for it.
 
 The HTTP transport is stateless: any web process answers any request, and a restart strands no
 client. A session is only a name that the server gives at the handshake and the client repeats. It
 tells the client's own name and version, so a process that never saw the handshake still knows both.
-It is no credential. What is remembered of it may be lost at any time.
+It is no credential. What must be known to all processes is in archon/mcp/memory.py; what is here
+concerns the calls that this process is answering.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -23,8 +23,6 @@ HEADER = "mcp-session-id"
 # Where the endpoint tells the new id of a handshake.
 SCOPE_KEY = "archon.mcp_session"
 SESSIONS_KEPT = 2_000
-PASSAGES_KEPT = 2_000
-HOUR = 3_600.0
 UNKNOWN = "unknown"
 PATTERN = re.compile(r"(?P<name>[a-z0-9.-]{1,40})_(?P<version>[A-Za-z0-9.+-]{0,20})(?:_[0-9a-f]{12})?")
 STRANGE = re.compile(r"[^a-z0-9.-]+")
@@ -38,8 +36,6 @@ class Session:
     client_name: str
     client_version: str
     transport: str = "http"
-    given: OrderedDict[int, None] = field(default_factory=OrderedDict)
-    crawls: deque[float] = field(default_factory=deque)
     running: dict[str, Callable[[], None]] = field(default_factory=dict)
     log_level: str = "info"
 
@@ -53,26 +49,6 @@ class Session:
             key = self.id.rpartition("_")[2]
             self.client_name, self.client_version = slug(name), version[:20]
             self.id = f"{label(name, version)}_{key}"
-
-    def give(self, passages: Iterable[int]) -> None:
-        """Remember what was told, so that it is not told again."""
-        if not self.id:
-            return
-        for passage in passages:
-            self.given[passage] = None
-            self.given.move_to_end(passage)
-        while len(self.given) > PASSAGES_KEPT:
-            self.given.popitem(last=False)
-
-    def may_crawl(self, limit: int) -> bool:
-        """Counts one crawl, unless `limit` of them were started within the last hour."""
-        now = time.monotonic()
-        while self.crawls and self.crawls[0] < now - HOUR:
-            self.crawls.popleft()
-        if len(self.crawls) >= limit:
-            return False
-        self.crawls.append(now)
-        return True
 
 
 class Caller(NamedTuple):
@@ -90,7 +66,7 @@ class Sessions:
         self._known: OrderedDict[tuple[int | None, str], Session] = OrderedDict()
 
     def of(self, session_id: str, *, name: str = "", version: str = "", account: int | None = None) -> Session:
-        """The session of this id; without an id one per client name, which carries limits and no memory."""
+        """The session of this id; without an id one per client name."""
         key = (account, session_id or label(name, version))
         session = self._known.get(key)
         if session is None:

@@ -1,4 +1,4 @@
-"""What is remembered of a caller, what is not, and who may call at all."""
+"""How a caller is known, and who may call at all."""
 
 from __future__ import annotations
 
@@ -36,30 +36,25 @@ def test_a_foreign_session_id_is_taken_as_it_is() -> None:
     assert (session.client_id, session.client_name) == ("0f8fad5b-d9cb-469f-a165-70867728950e", "editor")
 
 
-def test_without_a_session_nothing_is_remembered_but_the_limit_holds() -> None:
+def test_without_a_session_a_client_is_known_by_its_name() -> None:
     known = Sessions()
     session = known.of("", name="Editor", version="1")
-    session.give([1, 2])
-    assert not session.given
-    assert session.may_crawl(1)
-    assert not known.of("", name="Editor", version="1").may_crawl(1)
-    assert known.of("", name="Other", version="1").may_crawl(1)
+    assert (session.id, session.client_id) == ("", "editor_1")
+    assert known.of("", name="Editor", version="1") is session
+    assert known.of("", name="Other", version="1") is not session
 
 
 def test_an_account_does_not_meet_the_session_of_another() -> None:
     known = Sessions()
-    known.of("zed_1_0123456789ab", account=1).give([7])
-    assert not known.of("zed_1_0123456789ab", account=2).given
-    assert known.of("zed_1_0123456789ab", account=1).given
+    first = known.of("zed_1_0123456789ab", account=1)
+    assert known.of("zed_1_0123456789ab", account=2) is not first
+    assert known.of("zed_1_0123456789ab", account=1) is first
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SESSIONS_KEPT", 2)
-    monkeypatch.setattr(module, "PASSAGES_KEPT", 3)
     known = Sessions()
     first = known.of("one")
-    first.give(range(10))
-    assert list(first.given) == [7, 8, 9]
     known.of("two")
     known.of("three")
     assert known.of("one") is not first
