@@ -23,14 +23,13 @@ from crawler.schemas import (
     CrawlMoved,
     CrawlPreview,
     CrawlStarted,
-    CrawlUrlOut,
     CrawlUrlPage,
     HostHold,
     PreviewPageOut,
     PreviewRobots,
     RefreshStarted,
-    UrlError,
 )
+from crawler.verdicts import verdict_of
 from knowledge import portable, uploads
 from knowledge.errors import UnknownUpload
 from progress.errors import UnknownProgress
@@ -127,7 +126,7 @@ def list_pages(
     rows = CrawlUrl.objects.filter(job=job, **({"state": state} if state else {})).order_by("id")
     first = (page - 1) * per_page
     return CrawlUrlPage(
-        pages=[url_out(url) for url in rows[first : first + per_page]],
+        pages=[verdict_of(url) for url in rows[first : first + per_page]],
         total=counts[state] if state else sum(counts.values()),
         page=page,
         per_page=per_page,
@@ -183,23 +182,4 @@ def host_out(host: hosts.HostOfCrawl) -> CrawlHost:
         held=held,
         holds=row.holds if row else 0,
         counts=host.counts,
-    )
-
-
-def url_out(url: CrawlUrl) -> CrawlUrlOut:
-    failed = UrlError(code=url.error_code, message=url.error_message, hint=url.error_hint) if url.error_code else None
-    return CrawlUrlOut(
-        url=url.url,
-        state=url.state,
-        reason=url.reason,
-        depth=url.depth,
-        http_status=url.http_status,
-        milliseconds=url.milliseconds,
-        bytes=url.size,
-        rendered=url.rendered,
-        chunks=url.chunks,
-        attempts=url.attempts,
-        page_id=str(url.document_id) if url.document_id else None,
-        error=failed,
-        fetched_at=url.fetched_at,
     )

@@ -47,11 +47,12 @@ class Candidate:
 
 @dataclass(slots=True)
 class Added:
-    """What became of the candidates: counts of new rows, and the hashes that are known now."""
+    """What became of the candidates: counts of new rows, those of them that are skipped, the hashes known now."""
 
     queued: int = 0
     skipped: int = 0
     over_limit: int = 0
+    left_out: list[CrawlUrl] = field(default_factory=list)
     hashes: set[str] = field(default_factory=set)
 
 
@@ -148,6 +149,7 @@ def add(job: CrawlJob, candidates: Iterable[Candidate], *, room: int, known: set
         added.skipped += bool(skipped)
         added.queued += not skipped
     CrawlUrl.objects.bulk_create(rows, batch_size=500)
+    added.left_out = [row for row in rows if row.state == CrawlUrl.State.SKIPPED]
     return added
 
 

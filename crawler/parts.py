@@ -16,6 +16,7 @@ from crawler import frontier
 from crawler.frontier import Candidate
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.urls import url_hash
+from crawler.verdicts import verdict_of
 from knowledge.ingest import PreparedDocument, Stored, remove_documents, store_documents
 from knowledge.models import Document
 from progress import tracker
@@ -86,6 +87,7 @@ def _store(job: CrawlJob, row: Progress, split: Split, documents: Sequence[Prepa
         set_={"current_url": urls[-1].url} if urls else None,
         lines=[f"Read {added} documents of {split.url.url}"]
         + ([f"Page limit of {job.max_pages} reached: further documents are left out."] if full else []),
+        verdicts=map(verdict_of, urls),
     )
     return not full
 

@@ -22,6 +22,7 @@ from crawler.models import CrawlJob, CrawlUrl
 from crawler.parts import SPLIT, Split, end_split, parts_of
 from crawler.scope import Scope
 from crawler.urls import origin_of
+from crawler.verdicts import verdict_of
 from knowledge.actions import name_item
 from knowledge.embedding import queue
 from knowledge.embedding.telling import missing_vectors, waits_for_vectors
@@ -29,7 +30,7 @@ from knowledge.ingest import PreparedDocument, Stored, keep_documents, remove_do
 from knowledge.models import Document, KnowledgeItem
 from progress import tracker
 from progress.failpoints import failpoint
-from progress.messages import ErrorBody
+from progress.messages import ErrorBody, UrlVerdict
 from progress.models import Progress
 from progress.status import Status
 
@@ -134,6 +135,7 @@ class Batch:
             0,
         )
         self.lines: list[str] = []
+        self.verdicts: list[UrlVerdict] = []
 
     def store(self, outcomes: Sequence[Outcome]) -> None:
         fetched = [outcome for outcome in outcomes if isinstance(outcome, Fetched)]
@@ -152,6 +154,7 @@ class Batch:
             elif isinstance(other, Failed):
                 self._fail(other)
         frontier.save_results([outcome.url for outcome in outcomes])
+        self.verdicts += [verdict_of(outcome.url) for outcome in outcomes]
         self._add_links([outcome for outcome in outcomes if not isinstance(outcome, Failed)])
         self._report(fetched)
 
@@ -237,6 +240,7 @@ class Batch:
         room = self.job.max_pages - (self.row.total_pages + self.add["total_pages"])
         added = frontier.add(self.job, candidates, room=max(0, room), known=self.known)
         self.hashes = added.hashes
+        self.verdicts += map(verdict_of, added.left_out)
         self.add["total_pages"] += added.queued
         self.add["skipped_pages"] += added.skipped
         self.add["discovered_urls"] += added.queued + added.skipped
@@ -260,6 +264,7 @@ class Batch:
             set_={"current_url": fetched[-1].url.url} if fetched else None,
             lines=self.lines,
             growing=frontier.may_grow(self.job, self.scope.max_depth),
+            verdicts=self.verdicts,
         )
         if done >= total:
             self.row = finish(self.job, self.row)

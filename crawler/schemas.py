@@ -9,6 +9,7 @@ from ninja import Field, Schema
 from pydantic import StringConstraints
 
 from crawler.actions import CrawlRequest
+from progress.messages import UrlVerdict
 
 # PostgreSQL stores no NUL, and no address has one.
 NO_NUL = r"^[^\x00]*$"
@@ -72,32 +73,8 @@ class RefreshStarted(Schema):
     message: str
 
 
-class UrlError(Schema):
-    code: str
-    message: str
-    hint: str
-
-
-class CrawlUrlOut(Schema):
-    """One URL of a crawl and what became of it."""
-
-    url: str
-    state: str
-    reason: str
-    depth: int
-    http_status: int | None
-    milliseconds: int | None
-    bytes: int | None
-    rendered: bool
-    chunks: int
-    attempts: int
-    page_id: str | None
-    error: UrlError | None
-    fetched_at: datetime | None
-
-
 class CrawlUrlPage(Schema):
-    pages: list[CrawlUrlOut]
+    pages: list[UrlVerdict]
     total: int
     page: int
     per_page: int

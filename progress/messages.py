@@ -17,6 +17,8 @@ from progress.wire import encode
 
 # A snapshot is whole; its log is the newest lines, so that a frame stays a few kilobytes.
 LOG_LINES = 50
+# About 25 KB: what a burst leaves beyond it is told by further events.
+VERDICTS_PER_EVENT = 100
 WAITING_LINE = "Waiting for crawl to start..."
 
 # For the published schemas: a message with these fields and no other.
@@ -34,6 +36,25 @@ class ErrorBody(TypedDict):
     code: str
     message: str
     hint: str
+
+
+@exact
+class UrlVerdict(TypedDict):
+    """What became of one URL, as far as the crawl is; `GET /api/crawls/{progress_id}/pages` shows every one."""
+
+    url: str
+    state: Annotated[str, Field(description="queued, leased, done, failed or skipped; queued again before a retry.")]
+    reason: Annotated[str, Field(description="Why it was skipped, or what the page was: new, changed, unchanged.")]
+    depth: Count
+    http_status: int | None
+    milliseconds: Annotated[int | None, Field(description="Until the page was whole.")]
+    bytes: int | None
+    rendered: Annotated[bool, Field(description="Its text is what a browser showed.")]
+    chunks: Count
+    attempts: Count
+    page_id: Annotated[str | None, Field(description="The stored page.")]
+    error: Annotated[ErrorBody | None, Field(description="Of the last attempt, when that failed.")]
+    fetched_at: datetime | None
 
 
 class ProgressState(TypedDict):
@@ -66,6 +87,15 @@ class ProgressState(TypedDict):
     sourceId: Annotated[str, Field(description="The knowledge item that is being filled.")]
     log: Annotated[str, Field(description="The newest log line.")]
     error: NotRequired[Annotated[ErrorBody, Field(description="Only when failed.")]]
+    pages: NotRequired[
+        Annotated[
+            list[UrlVerdict],
+            Field(
+                max_length=VERDICTS_PER_EVENT,
+                description="Only in numbered events: the URLs that were recorded since the event before.",
+            ),
+        ]
+    ]
 
 
 @exact

@@ -25,7 +25,8 @@ class Progress(models.Model):
     """The truth about one operation. A message on a socket is only news of this row.
 
     `sequence` is the number of the newest ProgressEvent. Changes that arrive faster than
-    events are cut wait here: `unsent` is set and their log lines stand in `unsent_lines`.
+    events are cut wait here: `unsent` is set, their log lines stand in `unsent_lines` and what
+    became of URLs in `unsent_verdicts`.
     """
 
     class Kind(models.TextChoices):
@@ -69,6 +70,8 @@ class Progress(models.Model):
     samples = models.JSONField(default=list)
     unsent = models.BooleanField(default=False, db_index=True)
     unsent_lines = models.JSONField(default=list)
+    # UrlVerdicts that no event has told yet.
+    unsent_verdicts = models.JSONField(default=list)
 
     start_time = models.DateTimeField(default=timezone.now, db_index=True)
     updated_at = models.DateTimeField(default=timezone.now)

@@ -17,12 +17,20 @@ from django.utils import timezone
 from progress.errors import IllegalMove, ProgressEnded, UnknownProgress
 from progress.failpoints import failpoint
 from progress.groups import progress_topic
-from progress.messages import LOG_LINES, ErrorBody, event_frame, message_type, payload_of
+from progress.messages import (
+    LOG_LINES,
+    VERDICTS_PER_EVENT,
+    ErrorBody,
+    UrlVerdict,
+    event_frame,
+    message_type,
+    payload_of,
+)
 from progress.models import Progress, ProgressEvent
 from progress.publish import publish_on_commit
 from progress.rate import sampled
 from progress.status import TERMINAL, Status, may_move, percentage
-from progress.wire import encode, storable
+from progress.wire import encode, storable, to_wire
 
 # At most about ten events per second and id; status changes and ends never wait.
 EVENT_SECONDS = 0.1
@@ -74,11 +82,13 @@ def update(
     set_: Mapping[str, Any] | None = None,
     growing: bool = False,
     row: Progress | None = None,
+    verdicts: Iterable[UrlVerdict] = (),
 ) -> Progress:
     """Change the row; cut an event now if the status changed or the last one is old enough.
 
     `add` are differences of counters, `set_` new values of fields; `growing` says that the
-    total may still rise. Pass `row` when the caller already holds it from `lock`.
+    total may still rise. Pass `row` when the caller already holds it from `lock`. `verdicts` are
+    told by the next event, a hundred of them at once.
     """
     with transaction.atomic():
         row = row or lock(progress_id)
@@ -89,7 +99,9 @@ def update(
             setattr(row, name, storable(value) if isinstance(value, str) else value)
         _measure(row, growing=growing)
         _add_lines(row, lines)
-        _save(row, at_once=moved)
+        row.unsent_verdicts = [*row.unsent_verdicts, *(to_wire(verdict) for verdict in verdicts)]
+        # Here and not at the end of the operation: its end is told once.
+        _save(row, at_once=moved or len(row.unsent_verdicts) >= VERDICTS_PER_EVENT)
     return row
 
 
@@ -191,15 +203,22 @@ def _save(row: Progress, *, at_once: bool) -> None:
 
 
 def _write_event(row: Progress, now: datetime) -> None:
+    """One event, and as many more as the verdicts of a burst need."""
     row.sequence += 1
     row.updated_at = row.event_at = now
     lines: Sequence[str] = row.unsent_lines
-    row.unsent, row.unsent_lines = False, []
+    verdicts, left = row.unsent_verdicts[:VERDICTS_PER_EVENT], row.unsent_verdicts[VERDICTS_PER_EVENT:]
+    row.unsent, row.unsent_lines, row.unsent_verdicts = False, [], left
     row.save()
-    payload = encode(payload_of(row))
+    state = payload_of(row)
+    if verdicts:
+        state["pages"] = verdicts
+    payload = encode(state)
     kind = message_type(row.status)
     ProgressEvent.objects.create(
         progress=row, sequence=row.sequence, type=kind, payload=payload, lines=list(lines), created_at=now
     )
     failpoint("event.before_commit")
     publish_on_commit(progress_topic(row.id), event_frame(kind, payload, row.logs), sequence=row.sequence)
+    if left:
+        _write_event(row, now)

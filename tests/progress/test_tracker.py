@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from progress import history, retention, tracker
 from progress.errors import IllegalMove, ProgressEnded, UnknownProgress
-from progress.messages import LOG_LINES
+from progress.messages import LOG_LINES, VERDICTS_PER_EVENT, UrlVerdict
 from progress.models import LogRecord, Progress, ProgressEvent
 from progress.status import Status
 from tests.wire import assert_shaped_like, golden
@@ -60,6 +60,45 @@ def test_changes_in_a_burst_share_an_event_and_lose_no_line() -> None:
     event = ProgressEvent.objects.get(progress=row.id, sequence=2)
     assert event.lines == [*(f"page {number}" for number in range(20)), "last"]
     assert json.loads(event.payload)["processedPages"] == 20
+
+
+def verdict(number: int) -> UrlVerdict:
+    return UrlVerdict(
+        url=f"http://x/{number}",
+        state="done",
+        reason="new",
+        depth=1,
+        http_status=200,
+        milliseconds=5,
+        bytes=100,
+        rendered=False,
+        chunks=1,
+        attempts=1,
+        page_id=None,
+        error=None,
+        fetched_at=timezone.now(),
+    )
+
+
+def test_verdicts_wait_for_the_next_event_and_the_end_is_told_once() -> None:
+    row = tracker.create()
+    for number in range(3):
+        tracker.update(row.id, verdicts=[verdict(number)])
+    assert sequences(row.id) == [1]
+    # More than an event holds: told at once, in several.
+    tracker.update(row.id, verdicts=map(verdict, range(3, 2 * VERDICTS_PER_EVENT + 5)))
+    tracker.update(row.id, verdicts=[verdict(999)])
+    tracker.complete(row.id)
+    payloads = [json.loads(event.payload) for event in ProgressEvent.objects.filter(progress=row.id)]
+    told = [[one["url"] for one in payload.get("pages", [])] for payload in payloads]
+    assert [len(urls) for urls in told] == [0, VERDICTS_PER_EVENT, VERDICTS_PER_EVENT, 5, 1]
+    assert [url for urls in told for url in urls] == [
+        *(f"http://x/{n}" for n in range(2 * VERDICTS_PER_EVENT + 5)),
+        "http://x/999",
+    ]
+    assert [payload["status"] for payload in payloads].count("completed") == 1
+    row.refresh_from_db()
+    assert (row.unsent_verdicts, row.sequence) == ([], len(payloads))
 
 
 def test_a_change_of_status_never_waits() -> None:

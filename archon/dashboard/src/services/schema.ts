@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 0d743cd63cd80f5de4f386440f6b372edfb10f327ef66162487f2075e583194e
+// digest: 0419a2c0dce4e7a183f95873133bdca0c270a26f5faa2bdc24f55c3416985eb2
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -912,7 +912,24 @@ export interface components {
             progressId: string;
             message: string;
         };
-        CrawlUrlOut: {
+        CrawlUrlPage: {
+            pages: components["schemas"]["UrlVerdict"][];
+            total: number;
+            page: number;
+            per_page: number;
+            counts: {
+                [key: string]: number;
+            };
+            discovery: {
+                [key: string]: unknown;
+            };
+        };
+        ErrorBody: {
+            code: string;
+            message: string;
+            hint: string;
+        };
+        UrlVerdict: {
             url: string;
             state: string;
             reason: string;
@@ -924,25 +941,8 @@ export interface components {
             chunks: number;
             attempts: number;
             page_id: string | null;
-            error: components["schemas"]["UrlError"] | null;
+            error: components["schemas"]["ErrorBody"] | null;
             fetched_at: string | null;
-        };
-        CrawlUrlPage: {
-            pages: components["schemas"]["CrawlUrlOut"][];
-            total: number;
-            page: number;
-            per_page: number;
-            counts: {
-                [key: string]: number;
-            };
-            discovery: {
-                [key: string]: unknown;
-            };
-        };
-        UrlError: {
-            code: string;
-            message: string;
-            hint: string;
         };
         CrawlHost: {
             origin: string;
@@ -1461,11 +1461,6 @@ export interface components {
             url: string;
             page_url: string;
             snippet: string;
-        };
-        ErrorBody: {
-            code: string;
-            message: string;
-            hint: string;
         };
         MessageBody: {
             id: number;
@@ -3301,6 +3296,7 @@ export namespace Messages {
               sourceId: string;
               log: string;
               error?: components["schemas"]["ErrorBody"];
+              pages?: components["schemas"]["UrlVerdict"][];
               logs: string[];
               /** @constant */
               resync?: true;
@@ -3365,6 +3361,21 @@ export namespace Messages {
               note: string;
               retry_in: number | null;
           };
+          UrlVerdict: {
+              url: string;
+              state: string;
+              reason: string;
+              depth: number;
+              http_status: number | null;
+              milliseconds: number | null;
+              bytes: number | null;
+              rendered: boolean;
+              chunks: number;
+              attempts: number;
+              page_id: string | null;
+              error: components["schemas"]["ErrorBody"] | null;
+              fetched_at: string | null;
+          };
           WaitingBody: {
               progressId: string;
               /** @constant */
@@ -3386,4 +3397,4 @@ export namespace Messages {
 
 export type Schema = components['schemas'];
 export type Message = Messages.components['schemas'];
-export type MessageName = 'ChatChunk' | 'ChatCitations' | 'ChatCompleted' | 'ChatError' | 'ChatErrorBody' | 'ChatSnapshot' | 'ChatStarted' | 'ChatTyping' | 'ChunkBody' | 'CitationBody' | 'CitationsBody' | 'CompletedBody' | 'CrawlCompleted' | 'CrawlProgress' | 'ErrorBody' | 'Heartbeat' | 'ItemBody' | 'ItemMetadata' | 'ItemsBody' | 'Kind' | 'KnowledgeItemsUpdate' | 'LogMetadata' | 'McpLogRecord' | 'MessageBody' | 'Ping' | 'PingText' | 'Pong' | 'ProgressBody' | 'SendMessage' | 'SnapshotBody' | 'StartedBody' | 'Status' | 'StopAnswer' | 'Subscribe' | 'TypingBody' | 'TypingEventBody' | 'WaitingBody';
+export type MessageName = 'ChatChunk' | 'ChatCitations' | 'ChatCompleted' | 'ChatError' | 'ChatErrorBody' | 'ChatSnapshot' | 'ChatStarted' | 'ChatTyping' | 'ChunkBody' | 'CitationBody' | 'CitationsBody' | 'CompletedBody' | 'CrawlCompleted' | 'CrawlProgress' | 'ErrorBody' | 'Heartbeat' | 'ItemBody' | 'ItemMetadata' | 'ItemsBody' | 'Kind' | 'KnowledgeItemsUpdate' | 'LogMetadata' | 'McpLogRecord' | 'MessageBody' | 'Ping' | 'PingText' | 'Pong' | 'ProgressBody' | 'SendMessage' | 'SnapshotBody' | 'StartedBody' | 'Status' | 'StopAnswer' | 'Subscribe' | 'TypingBody' | 'TypingEventBody' | 'UrlVerdict' | 'WaitingBody';
