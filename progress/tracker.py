@@ -65,7 +65,7 @@ def lock(progress_id: str) -> Progress:
     stored for it any more, so the caller rolls back.
     """
     try:
-        row = Progress.objects.select_for_update().get(pk=progress_id)
+        row = Progress.objects.select_for_update().get(pk=storable(progress_id))
     except Progress.DoesNotExist:
         raise UnknownProgress(f"No operation has the progress id {progress_id!r}.") from None
     if row.ended:
