@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from crawler.browser import BrowserSettings
 
 CLOSE_SECONDS = 5
+
+_making = threading.Lock()
 
 
 @functools.cache
@@ -38,7 +41,8 @@ def github() -> GitHub:
 
 
 def fetcher() -> Fetcher:
-    return _fetcher_of(os.getpid())
+    with _making:  # the cache alone lets two threads make one each, and nobody closes the one that is dropped
+        return _fetcher_of(os.getpid())
 
 
 @functools.cache
@@ -57,9 +61,11 @@ def _fetcher_of(pid: int) -> Fetcher:
 
 
 def close() -> None:
-    """Before this process ends: its browser ends in good order, its profile with it."""
+    """Before this process ends: its browser ends in good order, its profile with it. The next use makes another."""
     if _fetcher_of.cache_info().currsize:
-        submit(fetcher().close()).result(CLOSE_SECONDS)
+        old = fetcher()
+        _fetcher_of.cache_clear()
+        submit(old.close()).result(CLOSE_SECONDS)
 
 
 def browser_settings() -> BrowserSettings | None:

@@ -69,8 +69,8 @@ class BrowserMissing(CrawlerError):
 
 class FetchError(CrawlerError):
     """Codes: dns_failed, connect_failed, tls_failed, timeout, too_slow, http_status, too_large, too_many_redirects,
-    bad_redirect, unsupported_type, empty_page, decode_failed, protocol_error; by the browser also render_failed,
-    render_timeout, browser_crashed.
+    bad_redirect, unsupported_type, empty_page, decode_failed, protocol_error,
+    fetcher_closed; by the browser also render_failed, render_timeout, browser_crashed.
 
     `status` is the HTTP status when an answer came, `retry_after` the seconds the server asked us to wait.
     """

@@ -104,14 +104,23 @@ class Fetcher:
         self._browser: Browser | None = None
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._strategy: Strategy | None = None
+        self._closed = False
 
     async def start(self) -> None:
         """Optional: the first fetch starts it too. Loads crawl4ai, which takes most of a second the first time."""
+        await self._started()
+
+    async def _started(self) -> Strategy:
+        if self._closed:
+            raise _closed()
         if self._strategy is None:
             self._strategy = _http_strategy(self.settings, self._guard)
             await self._strategy.start()
+        return self._strategy
 
     async def close(self) -> None:
+        """For good: what is on its way ends in a FetchError, and nothing is opened that nobody would close."""
+        self._closed = True
         strategy, self._strategy = self._strategy, None
         browser, self._browser = self._browser, None
         if browser is not None:
@@ -197,6 +206,8 @@ class Fetcher:
     def _open_browser(self) -> "Browser":
         if self.browser_settings is None:
             raise BrowserMissing
+        if self._closed:
+            raise _closed()
         if self._browser is None:
             from crawler.browser import Browser
 
@@ -224,10 +235,14 @@ class Fetcher:
         return RobotsRules.from_response(reply.status, reply.body)
 
     async def _crawl(self, url: str, request: "Request") -> tuple[str, "Reply"]:
-        await self.start()
-        assert self._strategy is not None
         async with self._slots:
-            response = await self._strategy.crawl(url, config=request)
+            strategy = await self._started()
+            try:
+                response = await strategy.crawl(url, config=request)
+            except (FetchError, RuntimeError):  # a session that is closed fails in words of its own
+                if self._closed:
+                    raise _closed() from None
+                raise
         return response.html, response.reply
 
     def _headers(
@@ -246,6 +261,10 @@ class Fetcher:
         if last_modified:
             headers["If-Modified-Since"] = last_modified
         return headers
+
+
+def _closed() -> FetchError:
+    return FetchError("fetcher_closed", "The worker is being stopped.", hint="It is fetched again.", retryable=True)
 
 
 def _page(url: str, text: str, reply: "Reply", *, milliseconds: int, body: bytes) -> Page:

@@ -17,13 +17,12 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from crawler import actions, slice, tasks
+from crawler import actions, engine, slice, tasks
 from crawler.actions import CrawlRequest
 from crawler.models import CrawlJob, CrawlUrl
 from progress import failpoints
 from progress.failpoints import POINTS, Act, Armed, FailpointRaised
 from tests.chaos.invariants import violations
-from tests.crawler.jobs import renew_fetcher
 from tests.e2e.served import MISSING, Served, served
 from tests.stack import ROOT
 
@@ -43,10 +42,10 @@ pytestmark = [
 def site(settings: Any) -> Iterator[Served]:
     """Three pages in flight, so that even this small site takes several claims and transactions."""
     settings.CRAWL_CONCURRENCY = 3
-    renew_fetcher()
+    engine.close()
     with served(PAGES) as site:
         yield site
-    renew_fetcher()
+    engine.close()
 
 
 def crawl(url: str) -> str:

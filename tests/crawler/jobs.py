@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from crawler import actions, engine
+from crawler import actions
 from crawler.actions import CrawlRequest
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.urls import url_hash
-from progress.loop import submit
 
 # Nothing listens on the discard port: a fetch that happens by mistake fails at once.
 SEED = "http://127.0.0.1:9/docs/"
@@ -21,11 +20,3 @@ def job_of(
     urls = [f"{url}{number}.html" for number in range(pages)]
     CrawlUrl.objects.bulk_create(CrawlUrl(job=job, url=one, url_hash=url_hash(one), depth=1) for one in urls)
     return job
-
-
-def renew_fetcher() -> None:
-    """The next one is made with the settings of that moment."""
-    old = engine.fetcher()
-    engine._fetcher_of.cache_clear()
-    for _ in range(2):  # a fetch that was on its way may have started it again
-        submit(old.close()).result(10)

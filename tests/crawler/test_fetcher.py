@@ -9,6 +9,7 @@ import threading
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -545,13 +546,25 @@ async def test_a_connection_is_used_again(fetcher: Fetcher) -> None:
     assert len(ports) == 1
 
 
-async def test_a_closed_fetcher_starts_again(settings: FetchSettings) -> None:
-    fetcher = Fetcher(settings, Guard(OPEN))
-    with LocalSite(docs_site(pages=2)) as site:
-        for _ in range(2):
-            assert "zebrafish0000" in (await fetcher.fetch(f"{site.url}/docs/")).text
-            await fetcher.close()
-    await fetcher.close()
+async def test_what_is_on_its_way_through_a_closed_fetcher_ends_and_opens_nothing_anew(settings: FetchSettings) -> None:
+    fetcher = Fetcher(replace(settings, concurrency=1, headers_timeout=10, total_timeout=10), Guard(OPEN))
+    asked, silent = threading.Event(), threading.Event()
+
+    async def wait(seen: Any) -> Answer:
+        asked.set()
+        await asyncio.to_thread(silent.wait, 10)
+        return Answer(PAGE)
+
+    with LocalSite({"/a": wait}) as site:
+        fetches = [asyncio.create_task(fetcher.fetch(f"{site.url}/a")) for _ in range(2)]  # one of them queues
+        await asyncio.to_thread(asked.wait, 10)
+        await fetcher.close()
+        silent.set()
+        outcomes = await asyncio.gather(*fetches, return_exceptions=True)
+    assert all(isinstance(outcome, FetchError) and outcome.retryable for outcome in outcomes), outcomes
+    assert fetcher._strategy is None
+    with pytest.raises(FetchError, match="being stopped"):
+        await fetcher.fetch("http://127.0.0.1:9/")
 
 
 # ---- robots.txt ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from crawler import frontier, record, tasks
+from crawler import engine, frontier, record, tasks
 from crawler.errors import FetchError
 from crawler.frontier import Candidate
 from crawler.models import CrawlUrl
@@ -21,7 +21,7 @@ from progress import tracker
 from progress.errors import ProgressEnded
 from progress.models import Progress
 from progress.status import Status
-from tests.crawler.jobs import SEED, job_of, renew_fetcher
+from tests.crawler.jobs import SEED, job_of
 from tests.site import LocalSite, docs_site
 
 pytestmark = pytest.mark.django_db
@@ -219,12 +219,12 @@ def test_a_crawl_works_with_any_concurrency(transactional_db: None, settings: An
     from crawler import slice
 
     settings.CRAWL_CONCURRENCY = concurrency
-    renew_fetcher()
+    engine.close()
     with LocalSite(docs_site(6)) as site:
         job = job_of(f"{site.url}/docs/")
         while slice.run(job):
             pass
-    renew_fetcher()
+    engine.close()
     row = Progress.objects.get(pk=job.progress_id)
     assert (row.status, row.processed_pages - row.failed_pages) == ("completed", 6)
 

@@ -20,7 +20,6 @@ from crawler.models import CrawlJob, CrawlUrl
 from knowledge.models import Document
 from progress.loop import submit
 from progress.models import Progress
-from tests.crawler.jobs import renew_fetcher
 from tests.site import LocalSite
 from tests.site.hostile import ENDLESS, NESTED_TAGS, ORPHAN, HostileSite, Trap, bomb, gzip_sitemap_bomb
 
@@ -42,14 +41,14 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[HostileSite, Loca
         bomb(coding)
     gzip_sitemap_bomb()
     site = HostileSite()
-    renew_fetcher()
+    engine.close()
     small = override_settings(
         CRAWL_PAGE_SECONDS=PAGE_SECONDS, CRAWL_MAX_PAGE_BYTES=PAGE_BYTES, CRAWL_MAX_FILE_BYTES=FILE_BYTES
     )
     with small, LocalSite(site) as served:
         submit(engine.fetcher().start()).result(30)
         yield site, served
-    renew_fetcher()
+    engine.close()
 
 
 class Watch:

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from crawler import actions, slice
+from crawler import actions, engine, slice
 from crawler.actions import CrawlRequest
 from crawler.chromium import find_chromium
 from crawler.errors import BrowserMissing
 from crawler.models import CrawlJob, CrawlUrl
 from knowledge.models import Document
-from tests.crawler.jobs import renew_fetcher
 from tests.site import LocalSite
 
 PROGRAM = find_chromium("")
@@ -27,13 +26,13 @@ SHELL = f"<title>App</title><div id=root></div><script>{FILL}</script>"
 def site(settings: Any) -> Iterator[LocalSite]:
     with LocalSite({"/": SHELL, "/next": "<h1>Next</h1>" + "<p>Plain text.</p>" * 30}) as site:
         yield site
-    renew_fetcher()
+    engine.close()
 
 
 @pytest.fixture
 def no_browser(settings: Any) -> None:
     settings.CHROMIUM = "/nowhere/chromium"
-    renew_fetcher()
+    engine.close()
 
 
 def crawled(url: str, render: str) -> CrawlJob:
@@ -50,7 +49,7 @@ def crawled(url: str, render: str) -> CrawlJob:
 def test_a_page_that_needs_its_scripts_is_stored_with_them_and_its_links_are_followed(
     site: LocalSite, client: Client
 ) -> None:
-    renew_fetcher()
+    engine.close()
     job = crawled(f"{site.url}/", "auto")
     assert job.progress.status == "completed", job.progress.error
     rendered = dict(CrawlUrl.objects.filter(job=job, state="done").values_list("url", "rendered"))

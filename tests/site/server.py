@@ -99,6 +99,11 @@ class LocalSite:
             self._failure = error
             self._ready.set()
         finally:
+            # What the handlers left behind ends too, and their connections are told that they are closed.
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
 
     async def _serve(self) -> None:
