@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from knowledge.embedding import embedded_text
 from knowledge.embedding.local import TOKEN_LIMIT, load_tokenizer
-from knowledge.embedding.tokens import window_share
+from knowledge.embedding.tokens import token_count, window_share
 from knowledge.ingest.chunking import LEAST_CHARS, chunk_markdown
 from knowledge.models import Chunk
 from tests.knowledge.pages import page, source, store
@@ -75,3 +75,13 @@ def test_a_refresh_keeps_the_ids_of_chunks_that_it_does_not_change() -> None:
     kept = {digest: pk for digest, pk in before.items() if digest in after}
     assert len(kept) == len(before) - 1
     assert all(after[digest] == pk for digest, pk in kept.items())
+
+
+@given(st.text(max_size=300))
+def test_words_counted_one_by_one_are_as_many_tokens_as_the_text(text: str) -> None:
+    assert token_count(text) == len(TOKENIZER.encode(text).ids)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=300))
+def test_so_it_is_with_every_sign_of_ascii(text: str) -> None:
+    assert token_count(text) == len(TOKENIZER.encode(text).ids)
