@@ -76,7 +76,7 @@ def shown(token: ApiToken) -> dict[str, Any]:
 def whoami(request: HttpRequest) -> WhoAmI:
     identity = asking(request)
     return WhoAmI(
-        mode=settings.MODE if settings.LOCAL_MODE else "server",
+        mode="local" if settings.LOCAL_MODE else "server",
         user=identity.user.get_username(),
         staff=identity.user.is_staff,
         scopes=sorted(identity.scopes),

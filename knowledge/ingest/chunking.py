@@ -33,7 +33,7 @@ Measure = Callable[[str, str], float]
 _FENCE = re.compile(r"[ \t]{0,40}(`{3,}|~{3,})")
 _LIST_ITEM = re.compile(r"[ \t]{0,40}(?:[-*+]|\d{1,9}[.)])[ \t]")
 _UNDERLINE = re.compile(r"(=+|-{3,})[ \t]{0,40}$")
-_MARKUP = re.compile(r"[`*\\]|\[(?=[^\]]{0,200}\]\()|\]\([^)\s]{0,2000}(?:\s\"[^\"]{0,300}\")?\)")
+_MARKUP = re.compile(r"[`*\\]|\[(?=[^\]]{0,200}\]\()|\]\([^)\s]{0,2000}+(?:\s\"[^\"]{0,300}\")?\)")
 _SPACE = re.compile(r"\s+")
 _SENTENCE_ENDS = ("\n", ". ", "! ", "? ", "; ", "。", "\uff01", "\uff1f")
 

@@ -46,7 +46,7 @@ _ACCENT = re.compile(r"[\u0300-\u036f]")
 # Compatibility forms unfold into whole phrases: U+FDFA alone is four words.
 _NOT_IN_LEXEME = re.compile(r"[\s'\"\\]")
 _ESCAPE = re.compile(r"\\([_.\-#+@$])")
-_LINK_TARGET = re.compile(r"\]\((?:https?:|mailto:|[/#.])[^)\s]{0,500}(?:\s\"[^\"]{0,300}\")?\)")
+_LINK_TARGET = re.compile(r"\]\((?:https?:|mailto:|[/#.])[^)\s]{0,2000}+(?:\s\"[^\"]{0,300}\")?\)")
 
 _STOP_WORDS = """
     a about all also am an and any are as at be because been but by can could did do does doing don for from had has
