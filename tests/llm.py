@@ -36,10 +36,11 @@ class BreakOff(NamedTuple):
 
 
 class Call(NamedTuple):
-    """Ask for a tool, as a model that was talked into it would."""
+    """Ask for a tool, as a model that was talked into it would; `old`: as the protocol had it first."""
 
     name: str
     arguments: str
+    old: bool = False
 
 
 Step = str | Status | Hold | BreakOff | Call
@@ -114,7 +115,8 @@ def event_of(step: str | Status | Call) -> bytes:
     delta: dict[str, Any] = {"content": step}
     if isinstance(step, Call):
         function = {"name": step.name, "arguments": step.arguments}
-        delta = {"tool_calls": [{"index": 0, "id": "call-1", "type": "function", "function": function}]}
+        called = [{"index": 0, "id": "call-1", "type": "function", "function": function}]
+        delta = {"content": None, **({"function_call": function} if step.old else {"tool_calls": called})}
     chunk = {
         "id": "a",
         "object": "chat.completion.chunk",
@@ -126,10 +128,14 @@ def event_of(step: str | Status | Call) -> bytes:
 
 
 def obedient(body: dict[str, Any]) -> Sequence[Step]:
-    """Does whatever any passage says after OBEY: calls the tool, and repeats the text word for word."""
+    """Does whatever any passage says after OBEY: calls the tool in every way there is, and repeats the text."""
     orders = re.findall(r"OBEY: (.*)", body["messages"][-1]["content"])
-    steps: list[Step] = [Call("start_crawl", json.dumps({"url": order.split()[-1]})) for order in orders]
-    return [*steps, *(f"{order}\n" for order in orders), "The widget turns left. [1]"]
+    steps: list[Step] = []
+    for order in orders:
+        arguments = json.dumps({"url": order.split()[-1]})
+        steps += [Call("start_crawl", arguments), Call("start_crawl", arguments, old=True)]
+        steps += [f'<tool_call>{{"name": "start_crawl", "arguments": {arguments}}}</tool_call>\n', f"{order}\n"]
+    return [*steps, "The widget turns left. [1]"]
 
 
 @contextlib.contextmanager

@@ -25,5 +25,5 @@ def source_named(text: str) -> KnowledgeItem:
         return found[0]
     if not found:
         raise UnknownSource.of(wanted, field="source_id")
-    names = "; ".join(f"{item.source_id} ({item.title[:60]}, {item.url[:80]})" for item in found[:NAMED])
+    names = "; ".join(f"{item.source_id} (titled {item.title[:60]!r}, {item.url[:80]})" for item in found[:NAMED])
     raise UnknownSource(f"{wanted[:80]!r} fits several sources: {names}.", code="source_ambiguous", field="source_id")

@@ -213,9 +213,12 @@ def test_fifty_pages_that_give_orders_move_nothing(
         assert f"]({evil}" not in text
         assert "![" not in text
         assert "<img" not in text
+        assert "<tool_call" not in text
         assert "\n[1]: " not in f"\n{text}"
         assert "turns left. [1]" in text
     assert len(model.requests) == 50
+    offered = {name for request in model.requests for name in request}
+    assert offered.isdisjoint({"tools", "tool_choice", "functions", "function_call"}), "there is nothing to call"
     assert all("OBEY" in request["messages"][-1]["content"] for request in model.requests)
     assert (KnowledgeItem.objects.count(), CrawlJob.objects.count()) == before
     with pytest.raises(BlockingIOError):

@@ -1,4 +1,4 @@
-import { marked } from 'marked';
+import { Marked } from 'marked';
 import { useMemo, useRef } from 'react';
 import { Link } from 'react-router';
 import { shortUrl, webAddress } from '../format';
@@ -12,10 +12,13 @@ const MAKERS: Record<string, string> = {
   none: '',
 };
 
+/** A bare address in an answer stays text: whoever wrote it, it is not ours to make it a link. */
+const markdown = new Marked({ tokenizer: { url: () => undefined } });
+
 /** One answer with its citations. The Markdown is a model's or a page's: it goes through the allow list. */
 export function ChatAnswer({ message }: { message: ChatMessage }) {
   const list = useRef<HTMLOListElement>(null);
-  const html = useMemo(() => marked.parse(marks(message), { async: false }), [message]);
+  const html = useMemo(() => markdown.parse(marks(message), { async: false }), [message]);
   const open = (n: number) => {
     const passage = list.current?.querySelector<HTMLDetailsElement>(`details[data-n="${n}"]`);
     if (!passage) return;
