@@ -37,6 +37,8 @@ def favicon(request: HttpRequest) -> HttpResponse:
 admin.site.site_header = admin.site.site_title = "Archon"
 admin.site.site_url = "/"
 
+handler500 = "archon.failures.server_error"
+
 urlpatterns = [
     path("favicon.ico", favicon),
     path("health", health.health),

@@ -41,7 +41,7 @@ embedded_listeners: list[Callable[[Sequence[int]], None]] = []
 
 def pending(item_ids: Sequence[int] | None = None, *, space: EmbeddingSpace | None = None) -> QuerySet[Chunk]:
     """Chunks of visible sources without a vector in the embedder's space. Refused texts do not wait."""
-    space = space or _target_or_none()
+    space = space or current()
     if space is None:
         return Chunk.objects.none() if embedder() is None else _of(Chunk.objects.visible(), item_ids)
     has_row = ChunkVector.objects.filter(space=space, chunk=OuterRef("pk"))
@@ -50,7 +50,7 @@ def pending(item_ids: Sequence[int] | None = None, *, space: EmbeddingSpace | No
 
 def embedded_count(item_id: int) -> int:
     """Chunks of a source that have a vector in the embedder's space."""
-    space = _target_or_none()
+    space = current()
     if space is None:
         return 0
     return ChunkVector.objects.filter(space=space, chunk__item=item_id, vector__isnull=False).count()
@@ -58,13 +58,14 @@ def embedded_count(item_id: int) -> int:
 
 def away() -> EmbeddingSpace | None:
     """The embedder's space while the embedder gives nothing: `away_since`, `away_reason`."""
-    space = _target_or_none()
+    space = current()
     return space if space is not None and space.away_since is not None else None
 
 
-def _target_or_none() -> EmbeddingSpace | None:
-    current = embedder()
-    return EmbeddingSpace.objects.filter(name=current.space).first() if current else None
+def current() -> EmbeddingSpace | None:
+    """The embedder's space; None before it gave its first vector, and without an embedder."""
+    asked = embedder()
+    return EmbeddingSpace.objects.filter(name=asked.space).first() if asked else None
 
 
 def _of(chunks: QuerySet[Chunk], item_ids: Sequence[int] | None) -> QuerySet[Chunk]:
@@ -248,6 +249,6 @@ def link_lists(item_id: int) -> int:
 
 
 def _without_vector(item_id: int) -> QuerySet[ChunkVector]:
-    space = _target_or_none()
+    space = current()
     rows = ChunkVector.objects.filter(chunk__item=item_id, vector=None)
     return rows.filter(space=space) if space is not None else rows.none()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -50,15 +51,22 @@ def waits_for_vectors(item_id: int, row: Progress) -> bool:
     """
     if not queue.pending([item_id]).exists():
         return False
-    away = queue.away()
     waiting = Status(row.status) is Status.EMBEDDING
-    since = max(away.away_since, row.event_at) if away is not None and away.away_since is not None else None
+    since = _away_since(row)
     if waiting and since is not None and (timezone.now() - since).total_seconds() >= settings.EMBED_WAIT_SECONDS:
         return False
     if not waiting:
         line = f"All pages are stored and can be searched by their words; {row.chunks_stored:,} chunks get vectors"
         tracker.update(row.id, row=row, status=Status.EMBEDDING, lines=[line])
     return True
+
+
+def _away_since(row: Progress) -> datetime | None:
+    """None while the embedder gives vectors. One that never gave any has no space to note it in."""
+    space = queue.current()
+    if space is None:
+        return row.event_at
+    return max(space.away_since, row.event_at) if space.away_since is not None else None
 
 
 def missing_vectors(item_id: int) -> list[str]:

@@ -329,6 +329,20 @@ def test_a_crawl_whose_embedder_stays_away_ends_and_says_so(use: Any, settings: 
     assert "1 chunks have no vector yet (No connection.)" in row.log
 
 
+def test_a_crawl_whose_embedder_was_never_reached_ends_too(use: Any, settings: Any) -> None:
+    """Without a first vector its dimension is unknown, and so it has no row that could say it is away."""
+    use(Stand(error=EmbeddingError("embedder_unreachable", "No connection.", retryable=True)))
+    job = stored_crawl()
+    EmbeddingSpace.objects.all().delete()
+    sweep()
+    assert Progress.objects.get(pk=job.progress_id).status == Status.EMBEDDING
+    settings.EMBED_WAIT_SECONDS = 0
+    sweep()
+    row = Progress.objects.get(pk=job.progress_id)
+    assert (row.status, row.embedded_chunks) == (Status.COMPLETED, 0)
+    assert "1 chunks have no vector yet" in row.log
+
+
 def test_beyond_so_many_rows_signs_find_what_exact_vectors_would() -> None:
     drawn = np.random.default_rng(1)
     centres = drawn.normal(size=(40, 384)).astype(np.float32)

@@ -1,0 +1,29 @@
+"""What a request is answered that nothing foresaw, and one whose database was away: in the API's shape, never a page.
+
+Django calls `server_error` for what a view or a middleware raised, inside the handling of that error.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.views.defaults import server_error as plain_page
+
+from archon.auth import problem
+
+RETRY_AFTER_SECONDS = 5
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    error = sys.exc_info()[1]
+    if isinstance(error, (OperationalError, InterfaceError)):
+        told = f"The database does not answer ({type(error).__name__})."
+        hint = "Try again in a few seconds; `manage.py doctor` says what is wrong."
+        response = problem(503, told, "database_failed", hint)
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+    if request.path.startswith("/api/"):
+        return problem(500, "Archon failed at this.", "internal_error", "The log of the web process says why.")
+    return plain_page(request)

@@ -1,0 +1,65 @@
+"""What nobody foresaw is answered in the API's shape too, and a database that is away with a time to come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from knowledge.api import items
+
+
+@pytest.fixture
+def answering() -> Client:
+    """As a server answers: the error is not raised through the test's client."""
+    return Client(raise_request_exception=False)
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """This connection waits a tenth of a second for a lock, and not twenty."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA busy_timeout=100")
+        else:
+            cursor.execute("SET lock_timeout = '100ms'")
+    yield
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_locked_database_is_a_503_that_says_when_to_come_back(answering: Client, impatient: None) -> None:
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN" if other.vendor == "postgresql" else "BEGIN EXCLUSIVE")
+            if other.vendor == "postgresql":
+                cursor.execute("LOCK TABLE knowledge_knowledgeitem IN ACCESS EXCLUSIVE MODE")
+            refused = answering.post(
+                "/api/knowledge-items/crawl", {"url": "http://127.0.0.1:65000/"}, content_type="application/json"
+            )
+            cursor.execute("ROLLBACK")
+    finally:
+        other.close()
+    assert refused.status_code == 503
+    assert int(refused["Retry-After"]) > 0
+    assert refused.json()["detail"]["code"] == "database_failed"
+    assert "doctor" in refused.json()["detail"]["hint"]
+
+
+@pytest.mark.django_db
+def test_a_fault_of_ours_is_an_error_of_the_api_without_its_text(
+    answering: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("a secret of the code")
+
+    monkeypatch.setattr(items, "items_page", broken)
+    answer = answering.get("/api/knowledge-items")
+    assert answer.status_code == 500
+    assert answer.json()["detail"]["code"] == "internal_error"
+    assert "secret" not in answer.content.decode()
+    assert "a secret of the code" in caplog.text
