@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import logging
@@ -10,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_init, worker_process_shutdown
+from celery.signals import worker_init, worker_process_shutdown, worker_ready
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -43,6 +44,13 @@ def load_engine(**_: Any) -> None:
     gc.freeze()
 
 
+@worker_ready.connect
+def sweep_at_once(**_: Any) -> None:
+    """What the worker before this one left need not wait for beat's next turn."""
+    with contextlib.suppress(OperationalError):
+        sweep.delay()
+
+
 @worker_process_shutdown.connect
 def close_engine(**_: Any) -> None:
     from crawler import engine
@@ -63,6 +71,9 @@ def crawl_slice(job_id: int) -> None:
             more = admission.admit(job) and slice.run(job)
     except ProgressEnded:
         more = False
+    except SystemExit:  # a worker that lost its broker ends its tasks: the wake-up that brought us here is gone
+        watchdog.let_be_woken(job)
+        raise
     if more:
         wake(job)
     else:  # it ended, or has to wait: others may have their turn

@@ -32,6 +32,11 @@ def free_leases_of_the_dead() -> list[CrawlJob]:
     return jobs
 
 
+def let_be_woken(job: CrawlJob) -> None:
+    """The next sweep wakes it, however short ago that was done: the one who was woken is told to stop."""
+    CrawlJob.objects.filter(pk=job.pk).update(woken_at=timezone.now() - timedelta(seconds=WAKE_SECONDS))
+
+
 def unanswered(job: CrawlJob) -> int:
     """How many wake-ups in a row have led to no event, with the one that is to be sent now.
 

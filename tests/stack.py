@@ -28,8 +28,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 START_SECONDS = 60
 STOP_SECONDS = 20
+# As `make up` starts it.
+WORKER_OPTIONS = ["--without-mingle", "--without-gossip", "--without-heartbeat"]
 COMMANDS = {
-    "worker": ["-m", "celery", "-A", "archon", "worker", "--loglevel", "WARNING"],
+    "worker": ["-m", "celery", "-A", "archon", "worker", *WORKER_OPTIONS, "--loglevel", "WARNING"],
     "beat": ["-m", "celery", "-A", "archon", "beat", "--loglevel", "WARNING"],
     "web": ["-m", "archon.web", "-b", "127.0.0.1", "-v", "0", "archon.asgi:application"],
 }

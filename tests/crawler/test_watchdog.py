@@ -61,6 +61,27 @@ def test_a_dead_workers_pages_are_free_at_the_next_sweep(woken: list[int]) -> No
     assert sorted(url.attempts for url in again) == [1, 2, 2], "a lost lease costs an attempt"
 
 
+def test_a_slice_that_its_worker_ends_is_taken_up_at_the_next_sweep(
+    woken: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when Redis is killed: the worker ends its tasks, and their messages are gone with the connection."""
+    job = crawling()
+
+    def ended(_: CrawlJob) -> bool:
+        raise SystemExit(-15)
+
+    monkeypatch.setattr("crawler.slice.run", ended)
+    woken.clear()
+    tasks.sweep()
+    assert woken == [], "it was woken a moment ago"
+    with pytest.raises(SystemExit):
+        tasks.crawl_slice(job.pk)
+    tasks.sweep()
+    assert woken == [job.pk]
+    tasks.sweep()
+    assert woken == [job.pk]
+
+
 def test_a_lease_from_elsewhere_is_left_to_its_end() -> None:
     job = crawling()
     frontier.claim(job, "another-machine:1:x", 1)
