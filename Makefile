@@ -29,6 +29,9 @@ down: install ## stop an Archon that runs in the background
 crawl: install ## crawl one site and watch it: make crawl URL=https://docs.example.org
 	@exec $(MANAGE) crawl "$(URL)"
 
+example: install ## read Archon's own documentation: the first source to search and ask
+	@exec $(MANAGE) ingest docs --title "Archon documentation"
+
 test: install-dev ## all tests on SQLite, then those that touch the database on PostgreSQL
 	@failed=0; \
 	echo "== SQLite"; $(VENV)/python -m pytest -q -n $(JOBS) --dist loadgroup $(ARGS) || failed=1; \

@@ -53,6 +53,8 @@ def read_or_crawl(*routes: str) -> dict[str, Row]:
 ROUTES: Mapping[str, Row] = {
     # Health checks, icons, and Django's admin, which has a login of its own.
     **same(OPEN, "favicon.ico", "health", "api/health", "ready", "admin", "protected-resource"),
+    # The documentation tells nothing about this server, but a server shows itself to nobody it does not know.
+    **same(KNOWN, "docs", "docs-page"),
     **same(KNOWN, "dashboard", "api/", "api/docs", "api/openapi.json", "api/asyncapi.json"),
     **same(KNOWN, "api/whoami", "api/tokens", "api/tokens/<int:token_id>", "api/socket-ticket"),
     **same(ADMIN, "metrics", "api/debug/realtime", "api/settings"),

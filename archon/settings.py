@@ -209,6 +209,7 @@ LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
+DOCS_DIR = BASE_DIR / "docs"
 DASHBOARD_DIR = BASE_DIR / "archon" / "dashboard" / "dist"
 # Files of dist/ answer at the root: /assets/index-<hash>.js. Unknown paths fall through to urls.py.
 WHITENOISE_ROOT = DASHBOARD_DIR

@@ -11,6 +11,7 @@ from archon import debug, health
 from archon.api import api
 from archon.asyncapi import asyncapi
 from archon.auth import protected_resource
+from archon.documentation import documentation
 from knowledge.chat.views import chat_events
 from progress.views import progress_events
 
@@ -51,6 +52,9 @@ urlpatterns = [
     re_path(r"^\.well-known/oauth-protected-resource(?:/mcp)?$", protected_resource, name="protected-resource"),
     path("api/chat/sessions/<path:session_id>/events", chat_events),
     path("api/", api.urls),
+    path("docs", documentation, {"name": "/"}),
+    path("docs/", documentation, name="docs"),
+    path("docs/<path:name>", documentation, name="docs-page"),
     path("admin/", admin.site.urls),
     re_path(r"^$|^(?:add|search|chat|assistants|system)$|^(?:chat|crawls|sources)/.*$", dashboard, name="dashboard"),
 ]
