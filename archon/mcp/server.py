@@ -14,6 +14,7 @@ from mcp_types import INTERNAL_ERROR, EmptyResult, SetLevelRequestParams
 
 from archon.embedded.running import StartFailed
 from archon.mcp import NAME, VERSION, asking
+from archon.mcp.arguments import Arguments
 from archon.mcp.logs import CallLog
 from archon.mcp.sessions import Session, current
 from archon.mcp.tools import add_tools
@@ -35,15 +36,17 @@ def mcp_server(stdio: Session | None = None, ready: asyncio.Future[Any] | None =
 
     `ready` is awaited before the first call is answered; what it raises is told as the call's error.
     """
+    arguments = Arguments()
     server: MCPServer[Any] = MCPServer(
         NAME,
         title="Archon",
         description="Search and crawl documentation.",
         instructions=INSTRUCTIONS,
         version=VERSION,
-        middleware=[CallLog(stdio, ready), *([] if ready is None else [AfterStart(ready)])],
+        middleware=[CallLog(stdio, ready), arguments, *([] if ready is None else [AfterStart(ready)])],
         subscriptions=False,
     )
+    arguments.server = server
     add_tools(server)
     add_resources(server)
     # The SDK's own parameter for it warns that the next protocol has no such request; today's clients do send it.

@@ -314,16 +314,52 @@ class TestStdio:
             cwd=ROOT,
         )
 
-        async def talk() -> None:
+        told: list[float] = []
+        lines: list[str] = []
+        heard = asyncio.Event()
+
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+            told.append(progress)
+            heard.set()
+
+        async def on_log(params: Any) -> None:
+            lines.append(params.data)
+
+        async def talk(url: str) -> None:
             with (stack.folder / "stdio.log").open("w") as errors:
-                async with Client(stdio_client(command, errlog=errors), mode="legacy") as client:
+                transport = stdio_client(command, errlog=errors)
+                async with Client(transport, mode="legacy", logging_callback=on_log) as client:
                     health = await ask(client, "health_check")
                     assert health["ready"], health
                     assert "[query_empty]" in await refused(client, "search_knowledge", query=" ")
+                    assert "Unknown tool" in await refused(client, "drop_tables")
+                    assert "query_too_long" in await refused(client, "search_knowledge", query="x" * 2_000_000)
                     facts = await ask(client, "session_info")
                     assert facts["transport"] == "stdio"
+                    arguments = {"url": url, "wait_seconds": 60}
+                    result = await client.call_tool("start_crawl", arguments, progress_callback=on_progress)
+                    crawl = dict(result.structured_content or {})
+                    assert (crawl["status"], lines) == ("completed", crawl["logs"])
+                    assert told == sorted(set(told))
+                    assert told[-1] == 100
+                    sources = await client.read_resource("archon://sources")
+                    assert crawl["source_id"] in getattr(sources.contents[0], "text", "")
+                    # It leaves in the middle of this wait; the process ends with it, the crawl does not.
+                    arguments = {"source_id": crawl["source_id"], "wait_seconds": 60}
+                    heard.clear()
+                    call = asyncio.create_task(
+                        client.call_tool("refresh_source", arguments, progress_callback=on_progress)
+                    )
+                    await heard.wait()
+                call.cancel()
+                await asyncio.gather(call, return_exceptions=True)
 
-        asyncio.run(talk())
+        with served(4, delay=0.1) as example:
+            asyncio.run(talk(example.url))
+            for running in stack.get("/api/progress/")["operations"]:
+                assert stack.ended(running["progressId"])["status"] == "completed"
+        logged(stack, "refresh_source", "the client went away")
+        assert "Traceback" not in (stack.folder / "stdio.log").read_text()
         record = last_call(stack, "health_check")
         assert record is not None
         assert record["metadata"]["transport"] == "stdio"
