@@ -623,6 +623,16 @@ FAILPOINT = env.text(
 )
 
 
+# ---- Traces -------------------------------------------------------------------------------
+
+OTEL_ENDPOINT = env.text(
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "", "OTLP/HTTP collector that takes traces, such as http://localhost:4318."
+)
+OTEL_SERVICE_NAME = env.text("OTEL_SERVICE_NAME", "archon", "Name of this Archon in its traces.")
+if OTEL_ENDPOINT:
+    MIDDLEWARE.insert(0, "archon.tracing.RequestSpans")
+
+
 # ---- Logs ---------------------------------------------------------------------------------
 
 env.group("Logs")

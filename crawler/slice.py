@@ -38,10 +38,10 @@ from crawler.rules import JobRules, robots_unreachable
 from crawler.scope import Scope
 from crawler.turns import Turns
 from crawler.twins import paired, same_page
-from crawler.urls import origin_of, url_hash
+from crawler.urls import host_and_port, origin_of, url_hash
 from knowledge.actions import knowledge_changed
 from knowledge.ingest import Validators, prepare_document, validators
-from progress import tracker
+from progress import tracing, tracker
 from progress.errors import ProgressEnded, UnknownProgress
 from progress.failpoints import failpoint
 from progress.loop import submit
@@ -66,7 +66,8 @@ def run(job: CrawlJob) -> bool:
     """Crawl for about SLICE_SECONDS. True when work remains for which another slice should be woken."""
     current = Slice(job)
     try:
-        return current.run()
+        with tracing.span("slice", job=job.pk, progress_id=job.progress_id):
+            return current.run()
     except (ProgressEnded, UnknownProgress):
         return False
     finally:
@@ -198,7 +199,8 @@ class Slice:
             code_examples=self.job.extract_code_examples,
             render=self.job.render,
         )
-        future = submit(page)
+        begun = tracing.begin("fetch", server__address=host_and_port(url.url)[0], depth=url.depth, attempt=url.attempts)
+        future = submit(tracing.traced(page, begun))
         number = next(self.numbers)
         self.flying[number] = (url, future)
         future.add_done_callback(lambda _: self._land(number, url))
@@ -253,7 +255,7 @@ class Slice:
             return Unchanged(url, page.milliseconds, self._candidates(url, begun.addresses if begun else ()))
         if begun is None and page.final_url != url.url and not self.scope.verdict(page.final_url, url.depth).allowed:
             return Skipped(url, "redirected_out", f"Skipped: {url.url} leads out of scope to {page.final_url}")
-        with unreadable(url.url):
+        with unreadable(url.url), tracing.span("extract", bytes=page.size, status=page.status):
             return self._extract(url, page, begun)
 
     def _extract(self, url: CrawlUrl, page: Page, begun: Beginning | None) -> Outcome:
@@ -380,7 +382,8 @@ class Slice:
         for split in [outcome for outcome in outcomes if isinstance(outcome, Split)]:
             if not record_parts(self.job, split):
                 outcomes.remove(split)
-        row = record(self.job, self.scope, outcomes, self.known)
+        with tracing.span("store", pages=len(outcomes)):
+            row = record(self.job, self.scope, outcomes, self.known)
         self._tell_lists(row)
         if row.ended:
             raise ProgressEnded(f"The crawl is {row.status}.")

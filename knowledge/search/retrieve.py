@@ -16,6 +16,7 @@ from knowledge.search.rerank import RERANKED, RerankFailed, reranker, share
 from knowledge.search.snippet import snippet
 from knowledge.search.vectors import VectorsUnavailable, vector_index
 from knowledge.search.words import Question, question
+from progress import tracing
 from progress.wire import storable
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,14 @@ class _Rankings(NamedTuple):
 
 def search(query: SearchQuery) -> SearchOutcome:
     """Raises BadQuery and UnknownSource. No hits means that nothing matches, never that something failed."""
+    with tracing.span("search", mode=query.mode, match_count=query.match_count) as current:
+        outcome = _search(query)
+        current.set_attribute("hits", len(outcome.hits))
+        current.set_attribute("mode_done", outcome.mode)
+        return outcome
+
+
+def _search(query: SearchQuery) -> SearchOutcome:
     asked = question_of(query)
     items = items_of(query)
     if items is not None and not items:
