@@ -33,6 +33,10 @@ Measure = Callable[[str, str], float]
 _FENCE = re.compile(r"[ \t]{0,40}(`{3,}|~{3,})")
 _LIST_ITEM = re.compile(r"[ \t]{0,40}(?:[-*+]|\d{1,9}[.)])[ \t]")
 _UNDERLINE = re.compile(r"(=+|-{3,})[ \t]{0,40}$")
+# Any of these, a blank line, a heading or a table's row, asked at once: prose is most of a page's lines.
+_ENDS_PROSE = re.compile(
+    rf"\s*\Z|#{{1,6}}(?:[ \t]|\Z)|\||{_UNDERLINE.pattern}|(?:{_FENCE.pattern})|(?:{_LIST_ITEM.pattern})"
+)
 _MARKUP = re.compile(r"[`*\\]|\[(?=[^\]]{0,200}\]\()|\]\([^)\s]{0,2000}+(?:\s\"[^\"]{0,300}\")?\)")
 _SPACE = re.compile(r"\s+")
 _SENTENCE_ENDS = ("\n", ". ", "! ", "? ", "; ", "。", "\uff01", "\uff1f")
@@ -229,12 +233,7 @@ def _list_end(lines: list[str], start: int) -> int:
 
 def _prose_end(lines: list[str], start: int) -> int:
     index = start + 1
-    while index < len(lines):
-        line = lines[index]
-        if not line.strip() or _heading(line) is not None or _FENCE.match(line) or _UNDERLINE.match(line):
-            break
-        if line.startswith("|") or _LIST_ITEM.match(line):
-            break
+    while index < len(lines) and not _ENDS_PROSE.match(lines[index]):
         index += 1
     return index
 
