@@ -69,8 +69,10 @@ def touches_database(item: pytest.Item) -> bool:
 
 def start(*, postgres: bool) -> None:
     """Sets ARCHON_DATA_DIR, REDIS_URL and DATABASE_URL; whatever else the shell set for Archon is dropped."""
-    # A run that is told to end cleans up as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A run that is told to end cleans up as after Ctrl-C. A shell's background job ignores that, and so would its
+    # children, of which some are to be interrupted.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     database_url = os.environ.get("DATABASE_URL", "")
     for name in [name for name in os.environ if name.startswith("ARCHON_")]:

@@ -18,9 +18,11 @@ from typing import Any, Self
 from urllib.error import HTTPError
 
 import psutil
+from celery import Celery
 from websockets.sync.client import ClientConnection, connect
 
 from progress.lifeline import tied_to_this_process
+from tests.databases import migrate
 from tests.environment import redis_server, temporary_folder
 from tests.wire import Published
 
@@ -52,6 +54,12 @@ def eventually(found: Callable[[], Any], *, seconds: float = 30, what: str = "")
     return answer
 
 
+def enqueue_canary(redis_url: str) -> None:
+    """What beat does in its turn, without a process for it."""
+    with Celery(broker=redis_url.replace("unix://", "redis+socket://", 1), set_as_current=False) as app:
+        app.send_task("archon.tasks.canary", queue="archon")
+
+
 class Stack:
     """Start it, talk to it over HTTP and WebSockets, kill any part of it."""
 
@@ -63,7 +71,7 @@ class Stack:
         self.children: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
-        self.manage("migrate", "-v0")
+        migrate(self.folder, self.environment)
         for name in COMMANDS:
             self.spawn(name)
         self.wait_until_ready()
@@ -122,7 +130,7 @@ class Stack:
 
     def wait_until_ready(self) -> None:
         # The first canary need not wait for beat's first turn.
-        self.manage("shell", "-v0", "-c", "from archon.tasks import canary; canary.delay()")
+        enqueue_canary(self.environment["REDIS_URL"])
         eventually(self._is_ready, seconds=START_SECONDS, what=f"ready; web said: {self.log('web')[-2000:]}")
 
     def _is_ready(self) -> bool:

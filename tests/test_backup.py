@@ -20,22 +20,25 @@ from archon import backup
 from archon.backup import BackupError
 from archon.embedded import lock
 from progress.models import Progress
+from tests.databases import migrate
 from tests.stack import ROOT
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A data folder with a database of its own."""
-    manage(tmp_path, "migrate", "-v0")
+    migrate(tmp_path, environment(tmp_path))
     manage(tmp_path, "shell", "-v0", "-c", "from progress import tracker; tracker.create(progress_id='before')")
     return tmp_path
 
 
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "ARCHON_DATA_DIR": str(folder), "DATABASE_URL": ""}
+
+
 def manage(folder: Path, *words: str, status: int = 0) -> str:
-    environment = {**os.environ, "ARCHON_DATA_DIR": str(folder), "DATABASE_URL": ""}
-    ended = subprocess.run(
-        [sys.executable, "manage.py", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "manage.py", *words]
+    ended = subprocess.run(command, cwd=ROOT, env=environment(folder), capture_output=True, text=True, check=False)
     assert ended.returncode == status, ended.stderr
     return ended.stdout + ended.stderr
 

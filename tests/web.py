@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from archon.embedded.redis import redis_command
 from progress.lifeline import tied_to_this_process
+from tests.databases import migrate
 from tests.environment import temporary_folder
 from tests.stack import ROOT, eventually, free_port
 
@@ -144,7 +145,7 @@ class World:
         self.programs: list[Program] = []
         self._redis: Program | None = None
         self.start_redis()
-        self.manage("migrate", "-v0")
+        migrate(folder, self.environment)
 
     def manage(self, *words: str) -> None:
         subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=self.environment, check=True)

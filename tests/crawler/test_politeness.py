@@ -165,6 +165,7 @@ def test_two_slices_never_have_more_pages_in_flight_than_the_host_takes(
         def work() -> None:
             while not Progress.objects.get(pk=job.progress_id).ended:
                 slice.run(CrawlJob.objects.get(pk=job.pk))
+                time.sleep(0.01)  # a place at the host can only be waited for
             connection.close()
 
         workers = [threading.Thread(target=work) for _ in range(2)]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 from redis import Redis
 
 from archon.embedded import probe
@@ -102,8 +104,20 @@ class LocalStack:
         supervisor = psutil.Process(self.supervisor.pid)
         return [supervisor, *supervisor.children(recursive=True)]
 
+    @property
+    def redis_url(self) -> str:
+        return f"unix://{self.folder / 'redis.sock'}"
+
     def redis(self) -> Redis:
-        return Redis.from_url(f"unix://{self.folder / 'redis.sock'}")
+        return Redis.from_url(self.redis_url)
+
+    def sung_at(self) -> Any:
+        """When a worker last ran the canary."""
+        url = self.environment["DATABASE_URL"]
+        postgres = url.startswith("postgres")
+        database = psycopg.connect(url) if postgres else sqlite3.connect(url.removeprefix("sqlite:///"))
+        with contextlib.closing(database):
+            return database.execute("SELECT max(sung_at) FROM archon_canary").fetchall()[0][0]
 
     def stop(self) -> None:
         if self.supervisor.poll() is None:

@@ -66,9 +66,11 @@ def docx_with(entity: bytes) -> bytes:
     return content.getvalue()
 
 
-def zipped(files: Mapping[str, bytes], *, links: Mapping[str, str] | None = None) -> bytes:
+def zipped(
+    files: Mapping[str, bytes], *, links: Mapping[str, str] | None = None, compression: int = zipfile.ZIP_DEFLATED
+) -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(content, "w", compression) as archive:
         for name, body in files.items():
             archive.writestr(name, body)
         for name, target in (links or {}).items():
