@@ -109,7 +109,8 @@ def prepare(question: str, *, history: Sequence[Turn] = (), source_id: str | Non
 
 async def write(plan: Plan) -> AsyncGenerator[Part]:
     """The parts of the answer. Raises AnswerFailed."""
-    checked = CheckedText(plan.passages)
+    # In a thread: it reads all passages, and the loop has other answers to stream.
+    checked = await asyncio.to_thread(CheckedText, plan.passages)
     if plan.ready:
         for piece in PIECE.findall(plan.ready):
             if text := checked.feed(piece):

@@ -115,7 +115,9 @@ def question(text: str) -> Question:
 def spans(text: str) -> Iterator[tuple[int, int, Forms]]:
     """Every word with its place, for highlighting."""
     for match in _WORD.finditer(text):
-        yield match.start(), match.end(), forms_of(match[0])
+        word = match[0]
+        forms = _remembered_forms(word) if len(word) <= LEXEME_CHARS else forms_of(word)
+        yield match.start(), match.end(), forms
 
 
 def forms_of(word: str) -> Forms:
@@ -126,6 +128,10 @@ def forms_of(word: str) -> Forms:
     pieces.pop(whole, None)
     kept = tuple(piece for piece in pieces if piece)[:PIECES_PER_WORD]
     return Forms((whole,) if whole else (), kept)
+
+
+# Snippets and citations read the same words of passage after passage.
+_remembered_forms = lru_cache(CACHED_WORDS)(forms_of)
 
 
 class _Column(dict[str, str]):

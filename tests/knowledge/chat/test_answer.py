@@ -10,10 +10,12 @@ from django.conf import settings
 from django.db import connection
 
 from crawler.models import CrawlJob
-from knowledge.chat import llm
+from knowledge.chat import actions, llm
 from knowledge.chat.answer import Delta, Done, Part, Typing, answer, condensed
 from knowledge.chat.errors import AnswerFailed
+from knowledge.chat.models import ChatMessage
 from knowledge.chat.prompt import Turn
+from knowledge.chat.runner import THREADS
 from knowledge.errors import BadQuery, UnknownSource
 from knowledge.models import KnowledgeItem
 from tests.knowledge.pages import page, source, store
@@ -239,3 +241,27 @@ def test_a_follow_up_is_searched_for_with_what_it_follows(asked: str, history: l
     found = condensed(asked, [Turn("user", text) for text in history])
     assert found.startswith(asked)
     assert searched in found
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no connections to count")
+def test_an_answer_that_waits_for_its_model_holds_no_connection(item: KnowledgeItem, model: ModelServer) -> None:
+    """Asked of PostgreSQL itself: nobody but us is in a transaction, and answers add no connection."""
+    activity = "SELECT count(*), count(*) FILTER (WHERE state <> 'idle') FROM pg_stat_activity WHERE datname = %s"
+
+    def connections_and_busy() -> tuple[int, int]:
+        with connection.cursor() as cursor:
+            cursor.execute(activity, [connection.settings_dict["NAME"]])
+            total, busy = cursor.fetchone()
+        return total, busy
+
+    before, _ = connections_and_busy()
+    model.replies(["Three ", Hold(), "times."])
+    for number in range(20):
+        actions.ask(None, f"held-{number}", QUESTION)
+    eventually(lambda: model.open == 20, what="twenty answers wait for the model")
+    eventually(lambda: connections_and_busy()[1] == 1, what="only the one who asks is busy")
+    assert connections_and_busy()[0] <= before + THREADS
+    model.release()
+    streaming = ChatMessage.objects.filter(state=ChatMessage.State.STREAMING)
+    eventually(lambda: not streaming.exists(), what="every answer has ended")
+    assert ChatMessage.objects.filter(state=ChatMessage.State.COMPLETE, role="assistant").count() == 20
