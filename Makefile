@@ -68,6 +68,9 @@ bench-mcp: install-dev ## searches of assistants over MCP, one and fifty at once
 bench-search: install-dev ## how fast vectors come, how fast and how well search is: ARGS="crawl scores load precision"
 	@$(VENV)/uv pip install -q --python $(VENV)/python --group model && $(VENV)/python -m tests.benchmarks.search $(ARGS)
 
+bench-start: install-dev ## from make up in a fresh copy to ready, again, and memory at rest; ARGS=--installed skips the packages
+	@$(VENV)/python -m tests.benchmarks.start $(ARGS)
+
 bench-chat: install-dev ## from the model's token to the socket, one answer and a hundred at once: ARGS="--streams 20"
 	@$(VENV)/python -m tests.benchmarks.chat $(ARGS)
 

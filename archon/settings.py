@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -159,7 +160,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 # ---- Django -------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "daphne",
+    *(("daphne",) if "runserver" in sys.argv else ()),  # brings Twisted, for that command alone
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

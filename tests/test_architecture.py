@@ -18,7 +18,7 @@ CRAWL4AI_VARIABLES = {"CRAWL4_AI_BASE_DIRECTORY", "CRAWL4AI_NO_CLOUD_NOTICE"}
 MAY_SET = {
     "manage.py": {DJANGO_SETTINGS},
     "archon/asgi.py": {DJANGO_SETTINGS},
-    "archon/celery.py": {DJANGO_SETTINGS},
+    "archon/celery.py": {DJANGO_SETTINGS, "CELERY_SKIP_CHECKS"},
     "archon/web.py": {DJANGO_SETTINGS},
     "crawler/fetcher.py": CRAWL4AI_VARIABLES,
 }
