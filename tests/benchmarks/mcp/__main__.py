@@ -1,7 +1,8 @@
 """`make bench-mcp`: a search as an assistant waits for it, beside the same search over REST, in one run.
 
-A web process of its own with 20,000 chunks of real documentation. The calls are the SDK client's, so
-its own work is in the figures. Exits 1 when a goal is missed. ARGS="--chunks 2000 --calls 50" is quick.
+A web process of its own with the bundled embedder and 20,000 chunks of real documentation. The calls are
+the SDK client's, so its own work is in the figures. Exits 1 when a goal is missed.
+ARGS="--chunks 2000 --calls 50" is quick.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ async def timed(call: Callable[[], Awaitable[Any]]) -> float:
 async def search(client: Client, question: str) -> None:
     result = await client.call_tool(SEARCH, {"query": question, "repeat": True})
     assert not result.is_error, result.content
+    assert result.structured_content is not None
+    assert result.structured_content["search_mode"] == "hybrid", "a fallback would be measured unseen"
 
 
 async def one_after_another(url: str, questions: list[str], mode: str) -> Timing:
@@ -92,7 +95,7 @@ def filled(started: World, chunks: int) -> dict[str, Any]:
 def measured(web: WebProcess, questions: list[str], clients: int) -> list[Timing]:
     url = f"http://127.0.0.1:{web.port}/mcp"
     return [
-        timed_searches(web.port, questions, "REST, one client"),
+        timed_searches(web.port, questions, "REST, one client", expected_mode="hybrid"),
         asyncio.run(one_after_another(url, questions, "legacy")),
         asyncio.run(one_after_another(url, questions, "auto")),
         asyncio.run(in_parallel(url, questions, clients)),
@@ -107,7 +110,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=50)
     options = parser.parse_args()
     console = Console()
-    with world() as started:
+    with world(ARCHON_EMBEDDER="local") as started:
         stored = filled(started, options.chunks)
         asked = stored["questions"]
         questions = (asked * (1 + options.calls // len(asked)))[: options.calls]

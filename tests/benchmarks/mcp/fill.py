@@ -2,6 +2,8 @@
 
 The pages are those of Debian's packages (python3.11-doc, postgresql-doc-15), read from disk through the
 product's own extraction and ingest. The questions are their headings, taken evenly over all of them.
+Vectors are drawn as bench-search draws them: they cost what real ones cost, and mean nothing; those of the
+questions are the embedder's own.
 """
 
 from __future__ import annotations
@@ -33,12 +35,14 @@ def fill(wanted: int) -> None:
     from knowledge.actions import get_or_create_item
     from knowledge.ingest import prepare_document, store_documents
     from knowledge.models import Chunk
+    from tests.benchmarks.search.filling import store_vectors
 
     item = get_or_create_item(source_id="bench-documentation", url=SITE, title="Documentation")
     left = pages()
     while Chunk.objects.count() < wanted and (paths := list(islice(left, PAGES_PER_TRANSACTION))):
         with transaction.atomic():
             store_documents(item.pk, [prepare_document(document(path)) for path in paths], generation=1)
+    store_vectors()
     stored = Chunk.objects.count()
     headings = Chunk.objects.order_by("pk").values_list("heading_path", flat=True)
     asked = [path.rpartition(" > ")[2] for path in headings[:: max(1, stored // QUESTIONS)]]

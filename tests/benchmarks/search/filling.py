@@ -62,7 +62,7 @@ def _redrawn(text: str, words: list[str], drawn: random.Random) -> str:
 def fill(wanted: int) -> None:
     started = time.monotonic()
     stored = _store_pages(wanted)
-    _store_vectors()
+    store_vectors()
     sys.stdout.write(json.dumps({"chunks": stored, "seconds": round(time.monotonic() - started, 1)}))
 
 
@@ -84,7 +84,7 @@ def _store_pages(wanted: int) -> int:
     return stored
 
 
-def _store_vectors() -> None:
+def store_vectors() -> None:
     """The rows first and the index then, as after an import: on PostgreSQL it is built at once."""
     from knowledge.embedding import embedder
     from knowledge.embedding.models import ChunkVector, EmbeddingSpace
