@@ -84,7 +84,7 @@ bench-cancel: install-dev ## from the click to the end of a crawl, a hundred tim
 	@$(VENV)/python -m tests.benchmarks.cancel $(ARGS)
 
 chaos-realtime: install-dev ## kill servers and Redis under 500 sockets, the replay loop at full length
-	@$(VENV)/python -m pytest -q tests/chaos/test_delivery.py tests/chaos/test_clients.py --long $(ARGS)
+	@$(VENV)/python -m pytest -q tests/chaos/test_delivery.py tests/chaos/test_clients.py tests/chaos/test_outages.py --long $(ARGS)
 
 torture-payloads: install-dev ## 100,000 odd values through the publisher, judged by Node's JSON.parse
 	@$(VENV)/python -m tests.chaos.payloads $(ARGS)

@@ -71,6 +71,15 @@ async def test_a_flood_is_closed_with_its_code(web: WebProcess) -> None:
         (b"\x81\x82\0\0\0\0\xff\xfe", 1007),  # not UTF-8
         (b"\x83\x80\0\0\0\0", 1002),  # an opcode that nobody defined
         (b"\xf1\x80\0\0\0\0", 1002),  # reserved bits
+        (b"\x81\x02hi", 1002),  # not masked
+        (b"\x09\x80\0\0\0\0", 1002),  # a ping in fragments
+        (b"\x89\xfe\x00\x7e\0\0\0\0" + b"x" * 126, 1002),  # a ping that is too long
+        (b"\x80\x80\0\0\0\0", 1002),  # a fragment of nothing
+        (b"\x01\x81\0\0\0\0a\x81\x81\0\0\0\0b", 1002),  # a message in the middle of another
+        (b"\x01\x81\0\0\0\0\xff", 1007),  # not UTF-8, as its first fragment tells
+        (b"\x81\xfe\x00\x01\0\0\0\0a", 1002),  # a length in more bytes than it needs
+        (b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0", 1002),  # a length with its highest bit
+        (b"\x81\xff\0\0\0\x01\0\0\0\0\0\0\0\0", 1009),  # four gigabytes announced
     ],
 )
 def test_a_broken_frame_is_closed_with_its_code(web: WebProcess, frame: bytes, code: int) -> None:
@@ -86,6 +95,66 @@ def test_a_broken_frame_is_closed_with_its_code(web: WebProcess, frame: bytes, c
         stream += chunk
     viewers.close()
     assert struct.unpack("!H", stream[2:4])[0] == code
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x88\x81\0\0\0\0\x03",  # half a code
+        b"\x88\x82\0\0\0\0\x03\xed",  # a code that may not be sent
+        b"\x88\x84\0\0\0\0\x03\xe8\xff\xfe",  # a reason that is not UTF-8
+    ],
+)
+async def test_a_malformed_close_ends_the_socket(web: WebProcess, frame: bytes) -> None:
+    """Its sender is done with us: it may be told a code, or be cut off."""
+    viewers = Viewers(web.port)
+    viewer = viewers.start("/api/crawl-progress/malformed-close")
+    await asyncio.to_thread(viewers.settle, 10)
+    viewer.connection.settimeout(10)
+    viewer.connection.sendall(frame)
+    await asyncio.to_thread(everything, viewer.connection)
+    viewers.close()
+    await answers(web)
+
+
+UPGRADE = (
+    b"GET /api/crawl-progress/half HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        UPGRADE[:40],
+        UPGRADE,
+        UPGRADE + b"\r\n",  # no key
+        UPGRADE + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: x\r\n\r\n",
+        UPGRADE.replace(b"13", b"99") + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        UPGRADE + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81",  # and half a frame
+        UPGRADE.replace(b"half", b"\xff\x00") + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",  # TLS, on a port that speaks none
+    ],
+)
+async def test_half_a_handshake_harms_nobody(web: WebProcess, beginning: bytes) -> None:
+    """Whatever it is answered, it is neither 101 without a key nor a 500, and the next client is served."""
+    with socket.create_connection(("127.0.0.1", web.port), timeout=5) as connection:
+        connection.sendall(beginning)
+        connection.shutdown(socket.SHUT_WR)
+        answer = await asyncio.to_thread(everything, connection)
+    assert b" 500 " not in answer.partition(b"\r\n")[0]
+    if b"Key: dGhl" not in beginning:
+        assert not answer.startswith(b"HTTP/1.1 101")
+    assert b"Traceback" not in web.log.read_bytes()
+    await answers(web)
+
+
+def everything(connection: socket.socket) -> bytes:
+    received = b""
+    with suppress(ConnectionError):
+        while chunk := connection.recv(4096):
+            received += chunk
+    return received
 
 
 async def test_who_does_not_read_is_closed_and_costs_little(chaos: World, writer: Writer, progress_id: str) -> None:

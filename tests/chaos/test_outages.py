@@ -1,0 +1,85 @@
+"""Outages under load: Redis away or hanging while crawls are submitted, and an upgrade in the middle of a crawl."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.killable import KillableStack, killable_stack
+from tests.chaos.soak import judged
+from tests.e2e.served import Served, served
+
+PAGES = 40
+END_SECONDS = 120
+# An answer to a submit whose wake-up could not be sent.
+ANSWER_SECONDS = 4.0
+
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[KillableStack]:
+    database_url = os.environ.get("DATABASE_URL", "sqlite")
+    with killable_stack("" if database_url.startswith("sqlite") else database_url) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Served]:
+    with served(PAGES, delay=0.1) as one:
+        yield one
+
+
+def completed(stack: KillableStack, site: Served, progress_id: str) -> None:
+    """To its end, every page once, and then forgotten."""
+    end = stack.await_end(progress_id, seconds=END_SECONDS)
+    assert end is not None, stack.log("worker")[-2000:]
+    assert judged(stack, progress_id, site) == []
+    stack.forget(progress_id)
+
+
+def submitted(stack: KillableStack, site: Served) -> tuple[str, float]:
+    began = time.monotonic()
+    progress_id = stack.crawl(site.url, max_depth=5)
+    return progress_id, time.monotonic() - began
+
+
+def test_a_submit_while_redis_is_away_is_accepted_and_runs_afterwards(
+    stack: KillableStack, site: Served, size: int
+) -> None:
+    """Two seconds in the suite, a minute with --long."""
+    stack.redis.kill()
+    stack.redis.wait()
+    progress_id, seconds = submitted(stack, site)
+    assert seconds < ANSWER_SECONDS
+    time.sleep(2 if size == 1 else 60)
+    assert stack.get(f"/api/progress/{progress_id}")["status"] == "queued"
+    stack.start_redis()
+    completed(stack, site, progress_id)
+
+
+def test_a_redis_that_hangs_holds_no_request_up(stack: KillableStack, site: Served) -> None:
+    """A port that takes connections and answers nobody is worse than one that is closed."""
+    stack.redis.send_signal(signal.SIGSTOP)
+    try:
+        progress_id, seconds = submitted(stack, site)
+    finally:
+        stack.redis.send_signal(signal.SIGCONT)
+    assert seconds < ANSWER_SECONDS
+    completed(stack, site, progress_id)
+
+
+def test_an_upgrade_in_the_middle_of_a_crawl_loses_and_doubles_nothing(stack: KillableStack, site: Served) -> None:
+    """All parts stopped as an operator stops them, the database migrated, all parts started."""
+    progress_id = stack.crawl(site.url, max_depth=5)
+    assert stack.await_pages(progress_id, 5, seconds=END_SECONDS) is not None
+    for name in ("web", "beat", "worker"):
+        stack.stop(name)
+    stack.manage("migrate", "-v0")
+    for name in ("worker", "beat", "web"):
+        stack.spawn(name)
+    completed(stack, site, progress_id)
