@@ -12,7 +12,7 @@ from argparse import ArgumentParser
 from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from rich.console import Console
 
 from crawler.errors import CrawlerError
@@ -48,12 +48,18 @@ class TerminalCommand(BaseCommand):
         except (CrawlerError, KnowledgeError, ProgressError) as error:
             code = self.refuse(error.message, error.code, error.hint, error.field)
         except DatabaseError as error:
-            kind = type(error).__name__
-            code = self.refuse(f"The database does not answer ({kind}).", "database_failed", "See: manage.py doctor")
+            code = self._database_refused(error)
         except KeyboardInterrupt:
             code = INTERRUPTED
         if code:
             sys.exit(code)
+
+    def _database_refused(self, error: DatabaseError) -> int:
+        if is_empty():
+            hint = "Start it: make up. Or crawl a site at once: make crawl URL=https://docs.example.com/"
+            return self.refuse("Archon was never started here: its database is empty.", "not_started", hint)
+        kind = type(error).__name__
+        return self.refuse(f"The database does not answer ({kind}).", "database_failed", "See: manage.py doctor")
 
     def refuse(self, error: str, code: str, hint: str, field: str | None = None) -> int:
         if self.as_json:
@@ -65,3 +71,11 @@ class TerminalCommand(BaseCommand):
         """One JSON value, one line."""
         self.stdout.write(json.dumps(to_wire(body), ensure_ascii=False))
         self.stdout.flush()
+
+
+def is_empty() -> bool:
+    """Whether the database answers and holds nothing; not known, when it does not answer."""
+    try:
+        return not connection.introspection.table_names()
+    except DatabaseError:
+        return False

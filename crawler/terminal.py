@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -108,3 +109,11 @@ def show_failures(console: Console, job: CrawlJob) -> None:
     more = failed.count() - FAILURES_SHOWN
     if more > 0:
         console.print(f"  and {more} more", highlight=False)
+
+
+def positive(text: str) -> int:
+    """The type of a count on the command line."""
+    number = int(text)
+    if number < 1:
+        raise ArgumentTypeError(f"{number} is not a whole number from 1 on")
+    return number

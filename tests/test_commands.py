@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import DatabaseError
+from django.core.management.base import CommandError
+from django.db import DatabaseError, connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from archon import doctor
@@ -74,6 +75,24 @@ class TestSearch:
         assert code == 1
         assert json.loads(out)["detail"]["code"] == "database_failed"
         assert "secret" not in out
+
+    def test_a_first_look_before_the_first_start_is_told_what_to_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def missing(*_: Any) -> None:
+            raise DatabaseError("no such table: knowledge_knowledgeitem")
+
+        monkeypatch.setattr("archon.management.commands.search.search", missing)
+        monkeypatch.setattr(connection.introspection, "table_names", list)
+        code, out, errors = run("search", "walrus")
+        assert code == 1
+        assert json.loads(out)["detail"]["code"] == "not_started"
+        assert "make up" in errors
+
+    @pytest.mark.parametrize(
+        "words", [("jobs", "--limit", "0"), ("logs", "--limit", "-1"), ("crawl", "x", "--max-pages", "-3")]
+    )
+    def test_a_count_is_one_at_least(self, words: tuple[str, ...]) -> None:
+        with pytest.raises(CommandError, match="is not a whole number from 1 on"):
+            call_command(*words)
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -308,21 +310,35 @@ def test_a_refresh_keeps_what_did_not_change(stack: Stack) -> None:
         assert stack.get(f"/api/knowledge-items/{first['sourceId']}/chunks?limit=100")["chunks"] == before
 
 
+def in_terminal(stack: Stack, *words: str) -> tuple[int, str]:
+    """A command as a person runs it: its output is a terminal. The exit code, and what was shown."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "manage.py", *words]
+    running = subprocess.Popen(command, cwd=ROOT, env={**stack.environment, "COLUMNS": "200"}, stdout=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # how a terminal ends whose last writer has gone
+        while part := os.read(ours, 65_536):
+            shown += part
+    os.close(ours)
+    return running.wait(60), shown.decode()
+
+
 def test_the_command_shows_a_crawl_and_its_exit_code_tells(stack: Stack) -> None:
     with served(pages=8, broken=(5,)) as site:
-        done = stack.manage("crawl", "--no-start", site.url, "--max-depth", "5", check=False)
-        assert done.returncode == 0, done.stderr
-        assert "completed" in done.stdout
-        assert f"{8 + MISSING}/{8 + MISSING} pages, {1 + MISSING} failed" in done.stdout
-        assert "Search it:" in done.stdout
-        as_json = stack.manage("crawl", "--no-start", "--json", site.url, "--max-depth", "5", check=False)
-        assert json.loads(as_json.stdout)["status"] == "completed"
+        code, shown = in_terminal(stack, "crawl", "--no-start", site.url, "--max-depth", "5")
+        assert code == 0, shown
+        assert "completed" in shown
+        assert f"{8 + MISSING}/{8 + MISSING} pages, {1 + MISSING} failed" in shown
+        assert "manage.py search" in shown
+        piped = stack.manage("crawl", "--no-start", site.url, "--max-depth", "5", check=False)
+        assert json.loads(piped.stdout)["status"] == "completed"
         gone = stack.manage("crawl", "--no-start", site.url + "nowhere", check=False)
         assert gone.returncode == 1
-        assert "http_status" in gone.stdout
+        assert json.loads(gone.stdout)["error"]["code"] == "http_status"
         refused = stack.manage("crawl", "--no-start", "ftp://example.com/", check=False)
         assert refused.returncode == 1
-        assert "url_scheme" in refused.stdout
+        assert json.loads(refused.stdout)["detail"]["code"] == "url_scheme"
 
 
 def test_ctrl_c_in_the_terminal_cancels_the_crawl(stack: Stack) -> None:

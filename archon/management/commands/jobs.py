@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archon.terminal import DONE, TerminalCommand
-from crawler.terminal import pace_text, pages_text
+from crawler.terminal import pace_text, pages_text, positive
 from progress.messages import payload_of
 from progress.models import Progress
 
@@ -21,11 +21,11 @@ class Command(TerminalCommand):
 
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--active", action="store_true", help="only those that are not over")
-        parser.add_argument("--limit", type=int, default=20, metavar="N")
+        parser.add_argument("--limit", type=positive, default=20, metavar="N")
 
     def answer(self, options: dict[str, Any]) -> int:
         rows = Progress.objects.active() if options["active"] else Progress.objects.all()
-        newest = list(rows.order_by("-start_time")[: max(1, options["limit"])])[::-1]
+        newest = list(rows.order_by("-start_time")[: options["limit"]])[::-1]
         if self.as_json:
             self.tell({"jobs": [payload_of(row) for row in newest], "count": len(newest)})
             return DONE

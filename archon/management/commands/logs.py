@@ -10,6 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from archon.terminal import DONE, TerminalCommand
+from crawler.terminal import positive
 from progress import logs
 from progress.models import LogRecord
 
@@ -21,12 +22,12 @@ class Command(TerminalCommand):
     help = "Show the log of assistants' calls."
 
     def arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--limit", type=int, default=50, metavar="N", help="records before now")
+        parser.add_argument("--limit", type=positive, default=50, metavar="N", help="records before now")
         parser.add_argument("--follow", "-f", action="store_true", help="go on with new records until Ctrl-C")
 
     def answer(self, options: dict[str, Any]) -> int:
         last = logs.latest_id()
-        self._show(logs.newest(max(0, options["limit"])))
+        self._show(logs.newest(options["limit"]))
         while options["follow"]:
             newer = list(LogRecord.objects.filter(pk__gt=last).order_by("pk")[: logs.RECORDS_PER_READ])
             self._show(newer)

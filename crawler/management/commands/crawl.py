@@ -1,4 +1,7 @@
-"""`manage.py crawl URL`: start a crawl and watch it to its end. Exit code 0, 1 on failure, 130 on Ctrl-C."""
+"""`manage.py crawl URL`: start a crawl and watch it to its end. Exit code 0, 1 on failure, 130 on Ctrl-C.
+
+A person sees it run; a pipe, or `--json`, gets the final state as one JSON object, and the rest on stderr.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from crawler import actions
 from crawler.actions import CrawlRequest
 from crawler.errors import CrawlerError, WrongState
 from crawler.models import CrawlJob
-from crawler.terminal import CrawlBar, follow, show_summary
+from crawler.terminal import CrawlBar, follow, positive, show_summary
 from progress.messages import snapshot
 from progress.models import Progress
 from progress.status import Status
@@ -33,26 +36,27 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("url", help="address to start from, http or https")
         parser.add_argument("--max-depth", type=int, default=2, choices=range(1, 6), help="links away from the start")
-        parser.add_argument("--max-pages", type=int, default=0, help="stop after so many pages")
+        parser.add_argument("--max-pages", type=positive, default=0, metavar="N", help="stop after so many pages")
         parser.add_argument("--scope", choices=("path", "host", "domain"), default="path")
         parser.add_argument("--include", action="append", default=[], metavar="GLOB")
         parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
         parser.add_argument("--tag", action="append", default=[])
         parser.add_argument("--ignore-robots", action="store_true", help="for a site of your own")
-        parser.add_argument("--json", action="store_true", help="print the final state as one JSON object")
+        parser.add_argument("--json", action="store_true", help="the final state as JSON, as when the output is piped")
         parser.add_argument("--no-start", action="store_true", help="do not start Archon if it is not running")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        console = Console(stderr=options["json"])
+        as_json = options["json"] or not self.stdout.isatty()
+        console = Console(stderr=as_json)
         if not options["no_start"]:
             import_string(ENSURE_RUNNING)(timeout=120)
         try:
             started = actions.start(request_of(options))
         except CrawlerError as error:
-            self._refused(error, as_json=options["json"], console=console)
-        row = self._watch(started.progress_id, console)
+            self._refused(error, as_json=as_json, console=console)
+        row = self._watch(started.progress_id, console, as_json=as_json)
         job = CrawlJob.objects.select_related("item").get(progress=row)
-        if options["json"]:
+        if as_json:
             self.stdout.write(json.dumps(to_wire(snapshot(row)), ensure_ascii=False))
         else:
             show_summary(console, job, row)
@@ -60,7 +64,7 @@ class Command(BaseCommand):
                 console.print(f"\n  Search it:  {search_line(job)}", highlight=False, soft_wrap=True)
         sys.exit(0 if row.status == Status.COMPLETED else 1)
 
-    def _watch(self, progress_id: str, console: Console) -> Progress:
+    def _watch(self, progress_id: str, console: Console, *, as_json: bool) -> Progress:
         try:
             return CrawlBar(console).watch(follow(progress_id))
         except KeyboardInterrupt:
@@ -70,6 +74,8 @@ class Command(BaseCommand):
                 return Progress.objects.get(pk=progress_id)
             row = Progress.objects.get(pk=progress_id)
             console.print(f"[yellow]■ cancelled[/], {row.processed_pages} pages are kept", highlight=False)
+            if as_json:
+                self.stdout.write(json.dumps(to_wire(snapshot(row)), ensure_ascii=False))
             sys.exit(INTERRUPTED)
 
     def _refused(self, error: CrawlerError, *, as_json: bool, console: Console) -> None:
@@ -98,8 +104,5 @@ def request_of(options: dict[str, Any]) -> CrawlRequest:
 
 def search_line(job: CrawlJob) -> str:
     """A command that finds something in what was just stored."""
-    from django.conf import settings
-
     word = max(job.item.title.split() or ["install"], key=len)
-    body = json.dumps({"query": word, "source": job.item.source_id})
-    return f"curl -s {settings.BASE_URL}/api/rag/query -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    return f"python manage.py search {shlex.quote(word)} --source {job.item.source_id}"
