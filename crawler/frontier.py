@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from crawler.errors import CrawlerError
-from crawler.models import CrawlJob, CrawlUrl
+from crawler.models import CrawlJob, CrawlUrl, lease_limit
 from crawler.scope import query_family
 from crawler.urls import path_and_query, url_hash
 from progress.failpoints import failpoint
@@ -83,7 +83,8 @@ def _due_ids(job: CrawlJob, limit: int) -> list[int]:
     queued = of_job.filter(state=CrawlUrl.State.QUEUED, next_at__lte=now).order_by("depth", "id")
     ids = list(queued.values_list("id", flat=True)[:limit])
     if len(ids) < limit:
-        expired = of_job.filter(state=CrawlUrl.State.LEASED, lease_until__lt=now)
+        over = Q(lease_until__lt=now) | Q(lease_until__gt=lease_limit(now))
+        expired = of_job.filter(over, state=CrawlUrl.State.LEASED)
         ids += expired.values_list("id", flat=True)[: limit - len(ids)]
     return ids
 
@@ -207,7 +208,10 @@ def taken_over(url: CrawlUrl, job: CrawlJob) -> CrawlUrl:
 
 def live_owners(job: CrawlJob) -> set[str]:
     """The slices that hold a lease now."""
-    leased = CrawlUrl.objects.filter(job=job, state=CrawlUrl.State.LEASED, lease_until__gte=timezone.now())
+    now = timezone.now()
+    leased = CrawlUrl.objects.filter(
+        job=job, state=CrawlUrl.State.LEASED, lease_until__gte=now, lease_until__lte=lease_limit(now)
+    )
     return set(leased.values_list("lease_owner", flat=True).distinct())
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -12,6 +13,14 @@ from django.utils import timezone
 from knowledge.models import Document, KnowledgeItem
 from progress.models import Progress
 from progress.status import ACTIVE
+
+# A page that may be fetched at once. Not the moment it was found: that lies in the future once the clock was set back.
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def lease_limit(now: datetime) -> datetime:
+    """No lease that was taken by this clock ends later; one that does was taken before the clock was set back."""
+    return now + timedelta(seconds=2 * settings.CRAWL_LEASE_SECONDS)
 
 
 class CrawlJobQuerySet(models.QuerySet["CrawlJob"]):
@@ -69,7 +78,8 @@ class CrawlUrlQuerySet(models.QuerySet["CrawlUrl"]):
     def due(self, now: datetime) -> Self:
         """Free to claim: queued and not held back, or leased by a worker that is gone."""
         queued = Q(state=CrawlUrl.State.QUEUED, next_at__lte=now)
-        return self.filter(queued | Q(state=CrawlUrl.State.LEASED, lease_until__lt=now))
+        over = Q(lease_until__lt=now) | Q(lease_until__gt=lease_limit(now))
+        return self.filter(queued | Q(over, state=CrawlUrl.State.LEASED))
 
     def outstanding(self) -> Self:
         return self.filter(state__in=(CrawlUrl.State.QUEUED, CrawlUrl.State.LEASED))
@@ -108,7 +118,7 @@ class CrawlUrl(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     # How often the host asked to come back later (429, 503 with Retry-After): that costs no attempt.
     throttles = models.PositiveSmallIntegerField(default=0)
-    next_at = models.DateTimeField(default=timezone.now)
+    next_at = models.DateTimeField(default=AT_ONCE)
 
     http_status = models.PositiveSmallIntegerField(null=True)
     milliseconds = models.PositiveIntegerField(null=True)

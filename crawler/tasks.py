@@ -154,7 +154,8 @@ def wake_next() -> None:
 
 
 def needs_waking(job: CrawlJob) -> bool:
-    if job.woken_at >= timezone.now() - timedelta(seconds=watchdog.WAKE_SECONDS):
+    # Either way: a clock that was set back leaves it in the future.
+    if abs(timezone.now() - job.woken_at) <= timedelta(seconds=watchdog.WAKE_SECONDS):
         return False
     due = CrawlUrl.objects.filter(job=job).due(timezone.now())
     return not frontier.live_owners(job) and due.exists()
