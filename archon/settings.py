@@ -347,6 +347,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "chats": {"task": "knowledge.chat.tasks.sweep_chats", "schedule": 5, "options": {"expires": 10}},
     "trim_chats": {"task": "knowledge.chat.tasks.trim_chats", "schedule": 3600, "options": {"expires": 3600}},
+    "forget": {"task": "archon.tasks.forget_old", "schedule": 3600, "options": {"expires": 3600}},
     "trim": {"task": "progress.tasks.trim", "schedule": 3600, "options": {"expires": 3600}},
 }
 
@@ -609,6 +610,13 @@ SOCKETS_PER_CLIENT = env.integer(
 )
 PROGRESS_EVENTS_KEPT = env.integer(
     "ARCHON_PROGRESS_EVENTS_KEPT", 10_000, "Numbered events kept per progress id.", at_least=100, at_most=10_000_000
+)
+HISTORY_DAYS = env.integer(
+    "ARCHON_HISTORY_DAYS",
+    90,
+    "How long crawls, uploads and deliveries that are over are remembered; the newest of each source stays.",
+    at_least=1,
+    at_most=36_500,
 )
 LOG_RECORDS_KEPT = env.integer(
     "ARCHON_LOG_RECORDS_KEPT", 10_000, "MCP log records kept.", at_least=100, at_most=10_000_000

@@ -31,6 +31,13 @@ def tell_webhooks() -> None:
     deliver_due()
 
 
+@shared_task(ignore_result=True)
+def forget_old() -> None:
+    from archon import retention
+
+    retention.forget_old()
+
+
 @worker_process_init.connect
 def end_with_worker(**_: Any) -> None:
     """A killed worker must not leave its pool behind, holding leases and database connections."""

@@ -13,14 +13,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from archon import backup
 from archon.backup import BackupError
 from archon.embedded import lock
 from progress.models import Progress
 from tests.databases import migrate
+from tests.environment import create_database, postgres_programs
 from tests.stack import ROOT
 
 
@@ -123,3 +126,26 @@ def test_postgresql_is_sent_to_its_own_tools(monkeypatch: Any) -> None:
     monkeypatch.setattr(connection, "vendor", "postgresql")
     with pytest.raises(BackupError, match="pg_dump"):
         backup.database_file()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor != 'postgresql'")
+def test_postgresql_comes_back_from_its_own_dump(tmp_path: Path) -> None:
+    """The commands of docs/operations.md, into a database of another name."""
+    Progress.objects.create(id="before")
+    dump = tmp_path / "archon.dump"
+    programs, server = postgres_programs(tmp_path, None), os.environ["DATABASE_URL"]
+    source = server.rpartition("/")[0] + f"/{connection.settings_dict['NAME']}"
+    subprocess.run([programs / "pg_dump", "--format=custom", f"--file={dump}", plain(source)], check=True)
+    restored = create_database("restored", source)
+    subprocess.run([programs / "pg_restore", "--no-owner", f"--dbname={plain(restored)}", dump], check=True)
+    with psycopg.connect(plain(restored)) as there:
+        found = there.execute("SELECT id FROM progress_progress").fetchall()
+        missing = there.execute("SELECT count(*) FROM django_migrations").fetchone()
+    assert found == [("before",)]
+    assert missing == (len(MigrationRecorder(connection).applied_migrations()),)
+
+
+def plain(url: str) -> str:
+    """As libpq spells it."""
+    return url.replace("postgres://", "postgresql://", 1)

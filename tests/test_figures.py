@@ -21,6 +21,7 @@ from progress.log_lines import JsonLines, about
 from progress.models import Progress
 from progress.status import Status
 from tests.crawler.jobs import job_of
+from tests.stack import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +51,24 @@ def test_crawls_queue_and_failures_are_shown(client: Client, redis: Redis) -> No
     assert shown[("archon_pages_per_second", ())] == 2.5
     assert shown[("archon_page_failures_last_hour", ("timeout",))] == 2
     assert shown[("archon_queue_depth", ("archon",))] == 3
+
+
+def test_every_figure_is_documented_and_the_promised_ones_are_there(client: Client) -> None:
+    documented = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    client.post("/api/rag/query", {"query": "anything"}, content_type="application/json")
+    text = client.get("/metrics").content.decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    for name, family in families.items():
+        shown = f"{name}_total" if family.type == "counter" else name
+        assert f"`{shown}`" in documented, f"docs/operations.md lacks {shown}"
+    # Queue depth, pages a second, failures by class, sockets, and how long a search takes.
+    promised = {
+        *("archon_queue_depth", "archon_pages_per_second", "archon_page_failures_last_hour"),
+        *("archon_sockets_open", "archon_request_seconds"),
+    }
+    assert promised <= families.keys()
+    timed = families["archon_request_seconds"].samples
+    assert any(sample.labels.get("route") == "api/rag/query" and sample.labels.get("le") for sample in timed)
 
 
 def test_requests_are_timed_by_route(client: Client) -> None:
