@@ -14,9 +14,11 @@ from archon.mcp.errors import refusals_told
 from archon.mcp.memory import Rememberer, calling, given_passages
 from archon.mcp.shapes import Known, Pages, PageSummary, PageText, Passage, Passages, Source, Sources
 from archon.mcp.sources import source_named
+from knowledge.chat.extractive import says, telling
 from knowledge.listing import ItemFilter
 from knowledge.models import Document, KnowledgeItem
 from knowledge.pages import page_by_id, page_by_url
+from knowledge.plain import without_addresses
 from knowledge.search import MAX_MATCHES, Mode, ReturnMode, SearchHit, SearchQuery, search
 from progress.threads import in_pool
 from progress.wire import storable
@@ -78,6 +80,7 @@ def _search(query: SearchQuery, named: str | None, max_tokens: int, who: Remembe
     # The best are told; of the spare ones only as many as stand in for those told before.
     given = [hit for hit in outcome.hits[: query.match_count] if hit.chunk_id in known]
     fresh = [hit for hit in outcome.hits if hit.chunk_id not in known][: query.match_count]
+    weak = is_weak(outcome.hits, query.text)
     budget = Budget(max_tokens)
     results = [passage for hit in fresh if (passage := _passage(hit, budget)) is not None]
     given_passages().give(who, (int(passage.id) for passage in results))
@@ -88,28 +91,35 @@ def _search(query: SearchQuery, named: str | None, max_tokens: int, who: Remembe
         already_given=[_known(hit) for hit in given],
         count=len(fresh) + len(given),
         omitted=len(fresh) - len(results),
-        weak=is_weak(outcome.hits),
+        weak=weak,
         search_mode=outcome.mode,
         tokens=budget.used,
-        note=" ".join(filter(None, (_note(outcome.hits, results, given), outcome.notice))),
+        note=" ".join(filter(None, (_note(outcome.hits, results, given, weak=weak), outcome.notice))),
     )
 
 
-def is_weak(hits: Sequence[SearchHit]) -> bool:
-    """A search by meaning always finds a nearest passage, however far it is."""
-    return bool(hits) and all(hit.scores.keyword is None and (hit.scores.vector or 0) < CLOSE for hit in hits)
+def is_weak(hits: Sequence[SearchHit], asked: str) -> bool:
+    """A search by meaning always finds a nearest passage, however far it is, and one by words a page with one of them.
+
+    Weak: no passage is close in meaning, nor holds more than half of the telling words.
+    """
+    if not hits or any((hit.scores.vector or 0) >= CLOSE for hit in hits):
+        return False
+    words = telling(asked)
+    return not any(2 * len(says(f"{hit.heading_path} {hit.content}", words)) > len(words) for hit in hits)
 
 
-def _note(hits: tuple[SearchHit, ...], results: list[Passage], given: list[SearchHit]) -> str:
+def _note(hits: Sequence[SearchHit], results: list[Passage], given: list[SearchHit], *, weak: bool) -> str:
     if not hits:
         return NOTHING_FOUND if KnowledgeItem.objects.visible().filter(chunk_count__gt=0).exists() else NOTHING_KNOWN
-    if is_weak(hits):
+    if weak:
         return WEAK
     return ALL_GIVEN if given and not results else ""
 
 
 def _passage(hit: SearchHit, budget: Budget) -> Passage | None:
-    content = budget.take(hit.content)
+    told = without_addresses(hit.content)
+    content = budget.take(told)
     if content is None:
         return None
     return Passage(
@@ -121,7 +131,7 @@ def _passage(hit: SearchHit, budget: Budget) -> Passage | None:
         heading_path=hit.heading_path,
         score=hit.score,
         content=content,
-        cut=len(content) < len(hit.content),
+        cut=len(content) < len(told),
     )
 
 

@@ -22,7 +22,7 @@ class Passage(BaseModel):
     title: str
     heading_path: str
     score: Annotated[float, Field(description="Relative to the best hit of this answer.")]
-    content: str
+    content: Annotated[str, Field(description="Markdown; links by their text, the page has their addresses.")]
     cut: Annotated[bool, Field(description="The end is left out to fit max_tokens; rag_read_full_page has it.")] = False
 
 
@@ -43,7 +43,7 @@ class Passages(BaseModel):
     already_given: list[Known]
     count: Annotated[int, Field(description="Matches found: results and already_given, and those that did not fit.")]
     omitted: Annotated[int, Field(description="Matches that did not fit into max_tokens.")]
-    weak: Annotated[bool, Field(description="No passage holds a word of the query, and none is close in meaning.")]
+    weak: Annotated[bool, Field(description="No passage is close in meaning or holds most words of the query.")]
     search_mode: str
     tokens: Annotated[int, Field(description="Of the passages, estimated.")]
     note: Annotated[str, Field(description="What to do next, when there is something to say.")] = ""

@@ -56,7 +56,7 @@ class _Scored:
 
 def extract(asked: str, passages: Sequence[SearchHit]) -> str:
     """Markdown with a marker `[n]` behind what comes from passage n; empty when the passages do not answer."""
-    words = [word for word in question(asked).words if STOP_WORDS.isdisjoint(word.whole)] or question(asked).words
+    words = telling(asked)
     sentences = [sentence for number, hit in enumerate(passages) for sentence in sentences_of(number, hit.content)]
     weights = _weights(words, sentences, passages)
     scored = [_score(sentence, passages[sentence.passage], weights) for sentence in sentences]
@@ -65,6 +65,12 @@ def extract(asked: str, passages: Sequence[SearchHit]) -> str:
     if not chosen or covered < LEAST_COVERED:
         return ""
     return "\n\n".join(_told(chosen))
+
+
+def telling(asked: str) -> Sequence[Word]:
+    """The words of a question, without those that every text holds unless it has no other."""
+    words = question(asked).words
+    return [word for word in words if STOP_WORDS.isdisjoint(word.whole)] or words
 
 
 def _weights(words: Sequence[Word], sentences: Sequence[Sentence], passages: Sequence[SearchHit]) -> dict[Word, float]:

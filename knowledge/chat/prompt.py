@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
+from knowledge.plain import without_addresses
 from knowledge.search import SearchHit
 
 # Earlier turns that a model sees, and how much of each: context for the question, not a transcript.
@@ -52,4 +53,5 @@ def prompt(question: str, history: Sequence[Turn], passages: Sequence[SearchHit]
 def _quoted(number: int, hit: SearchHit, key: str) -> str:
     heading = " ".join(hit.heading_path.split())
     where = f"{hit.url} | {heading}" if heading else hit.url
-    return f'<passage key="{key}" number="{number}">\nFrom: {where}\n{hit.content}\n</passage key="{key}">'
+    text = without_addresses(hit.content)
+    return f'<passage key="{key}" number="{number}">\nFrom: {where}\n{text}\n</passage key="{key}">'

@@ -56,18 +56,22 @@ def test_calls_add_up_by_client_and_session() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "weak"),
+    ("scores", "content", "weak"),
     [
-        ([Scores(keyword=None, vector=0.2)], True),
-        ([Scores(keyword=None, vector=0.2), Scores(keyword=None, vector=0.6)], False),
-        ([Scores(keyword=0.0, vector=0.2)], False),
-        ([], False),
+        ([Scores(keyword=None, vector=0.2)], "", True),
+        ([Scores(keyword=None, vector=0.2), Scores(keyword=None, vector=0.6)], "", False),
+        ([Scores(keyword=3.0, vector=0.2)], "Write it in capital letters.", True),
+        ([Scores(keyword=3.0, vector=0.2)], "Paris is the capital of France.", False),
+        ([Scores(keyword=3.0)], "Paris is the capital of France.", False),
+        ([], "", False),
     ],
 )
-def test_the_nearest_of_what_is_far_is_weak(scores: list[Scores], weak: bool) -> None:
+def test_the_nearest_of_what_is_far_is_weak(scores: list[Scores], content: str, weak: bool) -> None:
     class Hit:
+        heading_path = "A page"
+
         def __init__(self, scores: Scores) -> None:
-            self.scores = scores
+            self.scores, self.content = scores, content
 
     hits: list[Any] = [Hit(one) for one in scores]
-    assert is_weak(hits) is weak
+    assert is_weak(hits, "What is the capital of France?") is weak
