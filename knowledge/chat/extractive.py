@@ -26,14 +26,22 @@ LEAST_SAID = 0.2
 WORTH_OF_BEST, REPEATED = 0.4, 0.75
 # How much the ranking of its passage adds to a sentence, how much its heading does, and how much code behind it.
 RANK_WEIGHT, HEADING_WEIGHT, CODE_WEIGHT = 0.5, 0.25, 0.1
+# A sentence that begins by pointing at the one before it says less when it stands alone.
+DANGLING_WEIGHT = 0.5
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9`\"'(\[*_])|(?<=[。\uff01\uff1f])")
 _HEADING = re.compile(r"^#{1,6}\s")
 _ROW = re.compile(r"^\s*\|")
+_QUOTE = re.compile(r"^ {0,3}>(?!>) ?")
 _RULE = re.compile(r"^\s*(?:[-*_=]\s*){3,}$")
 _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_DANGLING = re.compile(
+    r"(?:this|that|these|those|such|however|also|but|and|so|then|thus|therefore|otherwise|instead|hence"
+    r"|in (?:either|this|that|such|these|both) cases?)\b(?! (?:module|function|class|method|command|chapter)\b)",
+    re.IGNORECASE,
+)
 _ITEM = re.compile(r"^\s*(?:[-*+]|\d{1,3}[.)])\s+")
 
 
@@ -100,6 +108,8 @@ def _score(sentence: Sentence, hit: SearchHit, weights: dict[Word, float]) -> _S
     bonus = CODE_WEIGHT if sentence.code else 0.0
     early = 0.1 / (1 + sentence.place)
     score = said * (1 + RANK_WEIGHT * hit.score + bonus + early)
+    if _DANGLING.match(sentence.text):
+        score *= DANGLING_WEIGHT
     return _Scored(sentence, score, own | heading | code)
 
 
@@ -180,8 +190,10 @@ def sentences_of(passage: int, content: str) -> list[Sentence]:
 def _blocks(content: str) -> Iterator[tuple[bool, str]]:
     """(is code, text) of each fenced block, paragraph and list item."""
     lines: list[str] = []
-    fence = ""
-    for line in content.splitlines():
+    fence, fence_is_quoted = "", False
+    for raw in content.splitlines():
+        # A quotation is text as any other; within a block of code only if the block began within it.
+        line = raw if fence and not fence_is_quoted else _QUOTE.sub("", raw)
         opened = _FENCE.match(line)
         if fence:
             lines.append(line)
@@ -192,7 +204,7 @@ def _blocks(content: str) -> Iterator[tuple[bool, str]]:
             if lines:
                 yield False, "\n".join(lines)
             lines = [line] if line.strip() and not _HEADING.match(line) else []
-            fence = opened[1] if opened else ""
+            fence, fence_is_quoted = (opened[1], line != raw) if opened else ("", False)
         else:
             lines.append(line)
     if lines:

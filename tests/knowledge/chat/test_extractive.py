@@ -54,3 +54,16 @@ def test_a_passage_in_sentences() -> None:
 def test_code_alone_is_an_example() -> None:
     (found,) = sentences_of(0, "```\nx = 1\n```")
     assert (found.text, found.code) == ("An example:", "```\nx = 1\n```")
+
+
+def test_a_quotation_is_read_as_what_it_quotes() -> None:
+    (question, answer) = sentences_of(0, "**Slow?**\n\n> Use one transaction:\n> ```\n> > x\n> ```\n")
+    assert (question.text, answer.text, answer.code) == ("**Slow?**", "Use one transaction:", "```\n> x\n```")
+    (doctest,) = sentences_of(0, "Do:\n```\n> x\n>>> y\n```")
+    assert doctest.code == "```\n> x\n>>> y\n```"
+
+
+def test_what_points_back_gives_way_to_what_stands_alone() -> None:
+    passage = hit("This option retries failed requests when it is set. Failed requests retries are an option to set.")
+    text = extract("retries of failed requests option", [passage])
+    assert text == "Failed requests retries are an option to set. [1]"
