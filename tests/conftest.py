@@ -21,6 +21,17 @@ from knowledge.embedding import reset_embedder
 FIXED_TABLES = frozenset({"django_content_type", "auth_permission"})
 
 
+# Fixtures of a session that start servers: another xdist worker would start them again.
+SHARED_SERVERS = {"stack": "e2e", "served": "served"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            for name in SHARED_SERVERS.keys() & set(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.xdist_group(SHARED_SERVERS[name]))
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """SQLite as a file: the in-memory database locks differently, and child processes cannot see it."""

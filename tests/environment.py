@@ -22,6 +22,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from _pytest.nodeid import NodeId
 from psycopg.sql import SQL, Identifier
 
 from archon.embedded.redis import redis_answers, redis_command
@@ -51,12 +52,24 @@ def pytest_unconfigure() -> None:
     _servers.close()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if getattr(config.option, "loadgroup", False):
+        tell_groups(items)
     if not config.getoption("postgres"):
         return
     chosen = [item for item in items if touches_database(item)]
     config.hook.pytest_deselected(items=[item for item in items if not touches_database(item)])
     items[:] = chosen
+
+
+def tell_groups(items: list[pytest.Item]) -> None:
+    """To the scheduler of xdist, as a suffix of the ids. Its own way of writing it has no effect since pytest 9.2, and
+    silently: https://github.com/pytest-dev/pytest-xdist/issues/1386."""
+    for item in items:
+        groups = "_".join(sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")}))
+        if groups and not item.nodeid.endswith(f"@{groups}"):
+            item._id = NodeId.parse(f"{item.nodeid}@{groups}")
 
 
 def touches_database(item: pytest.Item) -> bool:

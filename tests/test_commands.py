@@ -45,6 +45,14 @@ def stored() -> str:
     return item.source_id
 
 
+class TestCrawl:
+    def test_what_cannot_be_crawled_is_refused_with_its_code(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run("crawl", "--no-start", "ftp://example.com/", terminal=True)[0] == 1
+        assert "url_scheme" in capsys.readouterr().out
+        code, out, _ = run("crawl", "--no-start", "ftp://example.com/")
+        assert (code, json.loads(out)["detail"]["code"]) == (1, "url_scheme")
+
+
 class TestSearch:
     def test_a_pipe_gets_json_and_a_person_text(self, stored: str) -> None:
         code, out, _ = run("search", "walrus", "install")

@@ -336,9 +336,6 @@ def test_the_command_shows_a_crawl_and_its_exit_code_tells(stack: Stack) -> None
         gone = stack.manage("crawl", "--no-start", site.url + "nowhere", check=False)
         assert gone.returncode == 1
         assert json.loads(gone.stdout)["error"]["code"] == "http_status"
-        refused = stack.manage("crawl", "--no-start", "ftp://example.com/", check=False)
-        assert refused.returncode == 1
-        assert json.loads(refused.stdout)["detail"]["code"] == "url_scheme"
 
 
 def test_ctrl_c_in_the_terminal_cancels_the_crawl(stack: Stack) -> None:

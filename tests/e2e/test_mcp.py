@@ -20,7 +20,7 @@ from tests.e2e.served import served
 from tests.mcp.assistant import ask, refused
 from tests.stack import ROOT, Stack, eventually
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.both_databases
 
 ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 

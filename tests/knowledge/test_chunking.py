@@ -144,17 +144,17 @@ def test_indented_code_is_kept_whole() -> None:
     ids=lambda text: text[:8].strip() or "spaces",
 )
 def test_a_hostile_page_costs_time_in_proportion_to_its_size(monster: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     chunks = chunk_markdown(monster, "T")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert all(len(text) <= CHUNK_CHARS for text in texts(chunks))
 
 
 def test_a_page_of_20_mb_is_chunked_in_seconds() -> None:
     section = "## Part\n\n" + "Some prose that goes on. " * 40 + f"\n\n{FENCE}\ncode = 1\n{FENCE}\n\n- a\n- b\n\n"
-    started = time.perf_counter()
+    started = time.process_time()
     chunks = chunk_markdown(section * (20_000_000 // len(section)), "T")
-    assert time.perf_counter() - started < 15
+    assert time.process_time() - started < 15
     assert len(chunks) > 20_000
 
 
