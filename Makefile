@@ -27,6 +27,7 @@ down: install ## stop an Archon that runs in the background
 	@exec $(MANAGE) down
 
 crawl: install ## crawl one site and watch it: make crawl URL=https://docs.example.org
+	@[ -n "$(URL)" ] || { echo "Which site? make crawl URL=https://docs.example.org; or make example, Archon's own documentation." >&2; exit 2; }
 	@exec $(MANAGE) crawl "$(URL)"
 
 example: install ## read Archon's own documentation: the first source to search and ask
