@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +22,7 @@ from progress import logs
 from tests.crawler.jobs import job_of
 from tests.knowledge.pages import page, source, store
 from tests.llm import ModelServer, Status, model_server
-from tests.stack import eventually
+from tests.stack import ROOT, eventually
 
 pytestmark = pytest.mark.django_db
 
@@ -218,3 +221,12 @@ class TestDoctor:
         for free, status in ((10 * 2**30, "ok"), (2**30, "warning"), (2**20, "failed")):
             monkeypatch.setattr(doctor, "disk_usage", lambda _, free=free: type("Usage", (), {"free": free}))
             assert doctor.disk().status == status
+
+
+def test_a_wrong_setting_is_told_in_a_sentence() -> None:
+    environment = {**os.environ, "ARCHON_WORKERS": "zero"}
+    command = [sys.executable, "manage.py", "doctor"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    told = "ARCHON_WORKERS='zero' is not valid: expected a whole number from 1 to 256. See docs/configuration.md."
+    assert done.stderr.strip() == told
