@@ -31,6 +31,7 @@ from archon.scopes import MCP, PEOPLE, SAFE_METHODS, STAFF, Need, Scope, need_of
 from archon.tokens import BadToken
 from progress.closing import CLOSE_FORBIDDEN, CLOSE_NOT_SIGNED_IN
 from progress.threads import in_thread
+from progress.viewer import KEY, Viewer
 
 LOCAL_OPERATOR = "local"
 CHALLENGE = 'Bearer realm="archon"'
@@ -48,6 +49,11 @@ class Identity(NamedTuple):
     scopes: frozenset[Scope]
     token_id: int | None = None
     by_ticket: bool = False
+
+    @property
+    def viewer(self) -> Viewer:
+        """Staff with a token that lacks the scope admin have no more than others."""
+        return Viewer(self.user.pk, staff=self.user.is_staff and Scope.ADMIN in self.scopes)
 
 
 def identified(user: Any, authorization: str) -> Identity | None:
@@ -161,6 +167,7 @@ class AccessMiddleware:
                 return unknown_to_us(str(error))
             if identity is not None:
                 request.user = identity.user
+                setattr(request, KEY, identity.viewer)
             request.identity = identity  # type: ignore[attr-defined]
         return self.get_response(request)
 
@@ -270,7 +277,7 @@ class SocketAccess:
         elif need is not None and not need.scopes <= identity.scopes:
             await send({"type": "websocket.close", "code": CLOSE_FORBIDDEN})
         else:
-            await self._watched({**scope, "user": identity.user}, receive, accepting, identity)
+            await self._watched({**scope, "user": identity.user, KEY: identity.viewer}, receive, accepting, identity)
 
     async def _watched(self, scope: dict[str, Any], receive: Any, send: Any, identity: Identity) -> None:
         """A socket may live for days: whoever lost the right meanwhile is closed within a minute."""
@@ -334,7 +341,8 @@ class McpAccess:
         elif seconds := await in_thread(limits.seconds_to_wait, counted_as(identity, None)):
             await refuse(send, 429, "Too many calls came within a minute.", f"Come back in {seconds} s.")
         else:
-            await self.application({**scope, "user": identity.user, "archon.scopes": identity.scopes}, receive, send)
+            known = {"user": identity.user, "archon.scopes": identity.scopes, KEY: identity.viewer}
+            await self.application({**scope, **known}, receive, send)
 
 
 async def refuse(send: Any, status: int, error: str, hint: str, *, resource: str = "") -> None:

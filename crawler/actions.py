@@ -6,6 +6,7 @@ whole move in one transaction or raises one of our errors and has done nothing.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -20,13 +21,14 @@ from crawler.models import CrawlJob, CrawlUrl
 from crawler.record import ASKED_AGAIN
 from crawler.scope import Mode, Scope
 from crawler.urls import canonical_url, source_id_for, url_hash
-from knowledge.actions import get_or_create_item
+from knowledge.actions import get_or_create_item, private_id, update_item
 from knowledge.models import KnowledgeItem
 from progress import tracker
 from progress.errors import ProgressEnded
 from progress.failpoints import failpoint
 from progress.models import Progress
 from progress.status import Status
+from progress.viewer import OPERATOR, Viewer
 from progress.wire import storable
 
 DNS_SECONDS = 5.0
@@ -51,7 +53,8 @@ class CrawlRequest:
     respect_robots: bool = True
     extract_code_examples: bool = True
     idempotency_key: str | None = None
-    owner_id: int | None = None
+    viewer: Viewer = OPERATOR
+    private: bool = False
 
     def scope_of(self, seed: str) -> Scope:
         return Scope(seed, self.scope, self.include, self.exclude, self.max_depth)
@@ -72,8 +75,8 @@ class Started:
 def start(request: CrawlRequest) -> Started:
     """Begin a crawl, or join the one that is already crawling this URL with the same options.
 
-    Raises InvalidUrl, ForbiddenAddress, FetchError (the host does not resolve) and CrawlConflict
-    (the URL is being crawled with other options) and BrowserMissing. Safe to call twice with one idempotency key.
+    Raises InvalidUrl, ForbiddenAddress, FetchError (the host does not resolve), CrawlConflict (the URL is being
+    crawled with other options), BrowserMissing and NotOwner. Safe to call twice with one idempotency key.
     """
     seed = canonical_url(request.url)
     refuse_without_browser(request.render)
@@ -89,24 +92,47 @@ def start(request: CrawlRequest) -> Started:
 
 
 def _start(request: CrawlRequest, seed: str) -> Started:
-    if request.idempotency_key:
-        known = CrawlJob.objects.filter(idempotency_key=request.idempotency_key).select_related("item").first()
+    if key := _key_of(request):
+        known = CrawlJob.objects.filter(idempotency_key=key).select_related("item").first()
         if known is not None:
             return Started(known.progress_id, known.item.source_id, existing=True)
-    item = get_or_create_item(
-        source_id=source_id_for(seed),
-        url=seed,
-        title=seed,
-        knowledge_type=request.knowledge_type,
-        tags=list(request.tags),
-        update_frequency=request.update_frequency,
-    )
+    item = _item_for(request, seed)
     KnowledgeItem.objects.select_for_update().get(pk=item.pk)
     running = CrawlJob.objects.active().filter(item=item).first()
     if running is not None:
         return _join(running, request, item)
     job = _create(item, request, seed)
     return Started(job.progress_id, item.source_id)
+
+
+def _item_for(request: CrawlRequest, seed: str) -> KnowledgeItem:
+    """The account's own source of this address, else the shared one if it may change it, else a new one."""
+    viewer = request.viewer
+    found = KnowledgeItem.objects.visible_to(viewer).filter(url=seed, source_type=KnowledgeItem.SourceType.URL)
+    known = sorted(found.order_by("pk"), key=lambda item: item.owner_id != viewer.user_id)
+    if request.private and not viewer.everything:  # a copy of one's own, whoever shares one
+        known = [item for item in known if item.owner_id == viewer.user_id]
+        if known and not known[0].private:
+            return update_item(known[0].source_id, {"private": True}, viewer)
+    if known:
+        viewer.must_own("The source of this address", known[0].owner_id)
+        return known[0]
+    return get_or_create_item(
+        source_id=private_id(source_id_for(seed), viewer.user_id),
+        url=seed,
+        title=seed,
+        knowledge_type=request.knowledge_type,
+        tags=list(request.tags),
+        update_frequency=request.update_frequency,
+        owner_id=viewer.user_id,
+        private=request.private and viewer.user_id is not None,
+    )
+
+
+def _key_of(request: CrawlRequest) -> str | None:
+    """Keys of different accounts never meet, nor tell of each other."""
+    key, user_id = request.idempotency_key, request.viewer.user_id
+    return key if not key or user_id is None else f"{user_id}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def _join(running: CrawlJob, request: CrawlRequest, item: KnowledgeItem) -> Started:
@@ -132,16 +158,23 @@ def _create(item: KnowledgeItem, request: CrawlRequest, seed: str) -> CrawlJob:
         respect_robots=request.respect_robots,
         extract_code_examples=request.extract_code_examples,
         generation=generation + 1,
-        idempotency_key=request.idempotency_key,
+        idempotency_key=_key_of(request),
     )
     kind = Progress.Kind.REFRESH if generation else Progress.Kind.CRAWL
-    return _launch(job, kind, "Starting crawl...", owner_id=request.owner_id)
+    return _launch(job, kind, "Starting crawl...", owner_id=request.viewer.user_id)
 
 
 def _launch(job: CrawlJob, kind: str, line: str, *, owner_id: int | None) -> CrawlJob:
     """Progress, job and first URL; a worker is woken when they are committed."""
     quota.check(owner_id)
-    progress = tracker.create(kind, source_id=job.item.source_id, current_url=job.url, lines=[line], owner_id=owner_id)
+    progress = tracker.create(
+        kind,
+        source_id=job.item.source_id,
+        current_url=job.url,
+        lines=[line],
+        owner_id=job.item.owner_id if job.item.private else owner_id,
+        private=job.item.private,
+    )
     job.progress = progress
     job.save()
     CrawlUrl.objects.create(job=job, url=job.url, url_hash=url_hash(job.url))
@@ -152,10 +185,10 @@ def _launch(job: CrawlJob, kind: str, line: str, *, owner_id: int | None) -> Cra
     return job
 
 
-def cancel(progress_id: str) -> CrawlJob:
+def cancel(progress_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
     """End the crawl now. From this commit on nothing of it is stored: every writer checks the row it locks."""
     with transaction.atomic():
-        job = job_of(progress_id)
+        job = _own_job(progress_id, viewer)
         row = _lock(progress_id, "stop")
         left = CrawlUrl.objects.filter(job=job).outstanding()
         count = left.update(state=CrawlUrl.State.SKIPPED, reason="cancelled", lease_owner="", lease_until=None)
@@ -165,10 +198,10 @@ def cancel(progress_id: str) -> CrawlJob:
     return job
 
 
-def pause(progress_id: str, *, line: str = "Paused.") -> CrawlJob:
+def pause(progress_id: str, *, line: str = "Paused.", viewer: Viewer = OPERATOR) -> CrawlJob:
     """No further page is claimed; what is in flight is put back into the frontier."""
     with transaction.atomic():
-        job = job_of(progress_id)
+        job = _own_job(progress_id, viewer)
         row = _lock(progress_id, "pause")
         if row.status == Status.PAUSED:
             raise WrongState("crawl_paused", "The crawl is already paused.", hint="Resume it.")
@@ -176,9 +209,9 @@ def pause(progress_id: str, *, line: str = "Paused.") -> CrawlJob:
     return job
 
 
-def resume(progress_id: str) -> CrawlJob:
+def resume(progress_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
     with transaction.atomic():
-        job = job_of(progress_id)
+        job = _own_job(progress_id, viewer)
         row = _lock(progress_id, "resume")
         if row.status != Status.PAUSED:
             raise WrongState("crawl_not_paused", f"The crawl is not paused, it is {row.status}.")
@@ -187,14 +220,14 @@ def resume(progress_id: str) -> CrawlJob:
     return job
 
 
-def retry_failed(progress_id: str) -> CrawlJob:
+def retry_failed(progress_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
     """A new crawl, with its own progress id, that takes the frontier over and queues what failed.
 
     Pages that were stored stay as they are and are not fetched again, however often the
     retried ones link to them.
     """
     with transaction.atomic():
-        job = job_of(progress_id)
+        job = _own_job(progress_id, viewer)
         if not job.progress.ended:
             raise WrongState("crawl_running", "The crawl is still running.", hint="Retry when it has ended.")
         if not job.urls.filter(state=CrawlUrl.State.FAILED).exists():
@@ -214,6 +247,7 @@ def _take_over(old: CrawlJob) -> CrawlJob:
         current_url=old.url,
         lines=[f"Retrying {old.progress.failed_pages} failed pages..."],
         owner_id=old.progress.owner_id,
+        private=old.item.private,
     )
     job = _like(old)
     job.generation, job.robots, job.progress = old.generation, old.robots, progress
@@ -228,13 +262,16 @@ def _take_over(old: CrawlJob) -> CrawlJob:
     return job
 
 
-def refresh(source_id: str) -> CrawlJob:
+def refresh(source_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
     """Crawl the source again as its last crawl did. Pages that did not change keep their chunks."""
     with transaction.atomic():
-        known = CrawlJob.objects.filter(item__source_id=storable(source_id), item__deleted_at=None)
+        known = CrawlJob.objects.filter(
+            viewer.seen("item__"), item__source_id=storable(source_id), item__deleted_at=None
+        )
         last = known.select_related("item", "progress").order_by("-id").first()
         if last is None:
             raise UnknownCrawl("source_unknown", f"No crawled source has the id {source_id!r}.", field="source_id")
+        viewer.must_own(f"The source {last.item.title!r}", last.item.owner_id)
         _refuse_if_running(last.item)
         job = _like(last)
         job.generation = _last_generation(last.item) + 1
@@ -283,12 +320,19 @@ def _like(job: CrawlJob) -> CrawlJob:
     )
 
 
-def job_of(progress_id: str) -> CrawlJob:
+def job_of(progress_id: str, viewer: Viewer = OPERATOR) -> CrawlJob:
     job = None
     if "\0" not in progress_id:  # PostgreSQL refuses it as a parameter
-        job = CrawlJob.objects.of(progress_id).select_related("item", "progress").first()
+        job = CrawlJob.objects.of(progress_id).filter(viewer.seen("item__")).select_related("item", "progress").first()
     if job is None:
         raise UnknownCrawl("crawl_unknown", f"No crawl has the progress id {progress_id!r}.", field="progress_id")
+    return job
+
+
+def _own_job(progress_id: str, viewer: Viewer) -> CrawlJob:
+    """Whoever started a crawl may end it, and so may the owner of its source."""
+    job = job_of(progress_id, viewer)
+    viewer.must_own("The crawl", job.item.owner_id, job.progress.owner_id)
     return job
 
 

@@ -33,6 +33,7 @@ from crawler.verdicts import verdict_of
 from knowledge import portable, uploads
 from knowledge.errors import UnknownUpload
 from progress.errors import UnknownProgress
+from progress.viewer import Viewer, viewer_of
 
 router = Router(tags=["crawls"])
 
@@ -43,8 +44,7 @@ UrlState = Literal["queued", "leased", "done", "failed", "skipped"]
 def start_crawl(
     request: HttpRequest, body: CrawlIn, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
 ) -> Status[CrawlStarted]:
-    owner_id = request.user.pk if request.user.is_authenticated else None
-    started = actions.start(body.request(idempotency_key=idempotency_key, owner_id=owner_id))
+    started = actions.start(body.request(idempotency_key=idempotency_key, viewer=viewer_of(request)))
     return Status(
         202,
         CrawlStarted(
@@ -59,7 +59,7 @@ def start_crawl(
 @router.post("/knowledge-items/crawl/preview", response=CrawlPreview, summary="What a crawl would begin with")
 def preview_crawl(request: HttpRequest, body: CrawlIn) -> CrawlPreview:
     """A dry run: a few requests, a few seconds, nothing stored."""
-    return preview_out(preview(body.request(idempotency_key=None, owner_id=None)))
+    return preview_out(preview(body.request(idempotency_key=None, viewer=viewer_of(request))))
 
 
 @router.post(
@@ -67,22 +67,22 @@ def preview_crawl(request: HttpRequest, body: CrawlIn) -> CrawlPreview:
 )
 def stop_crawl(request: HttpRequest, progress_id: str) -> CrawlMoved:
     try:
-        actions.cancel(progress_id)
+        actions.cancel(progress_id, viewer=viewer_of(request))
     except UnknownCrawl as unknown:
-        return CrawlMoved(message=_stop_other(progress_id, unknown), progressId=progress_id)
+        return CrawlMoved(message=_stop_other(progress_id, unknown, viewer_of(request)), progressId=progress_id)
     return CrawlMoved(message="Crawl stopped", progressId=progress_id)
 
 
-def _stop_other(progress_id: str, unknown: UnknownCrawl) -> str:
+def _stop_other(progress_id: str, unknown: UnknownCrawl, viewer: Viewer) -> str:
     """What else may run under this id."""
     try:
-        uploads.cancel(progress_id)
+        uploads.cancel(progress_id, viewer=viewer)
     except UnknownUpload:
         pass
     else:
         return "Upload stopped"
     try:
-        portable.cancel(progress_id)
+        portable.cancel(progress_id, viewer=viewer)
     except UnknownProgress:
         raise unknown from None
     return "Import stopped"
@@ -90,26 +90,26 @@ def _stop_other(progress_id: str, unknown: UnknownCrawl) -> str:
 
 @router.post("/knowledge-items/pause/{path:progress_id}", response=CrawlMoved, summary="Pause a crawl")
 def pause_crawl(request: HttpRequest, progress_id: str) -> CrawlMoved:
-    actions.pause(progress_id)
+    actions.pause(progress_id, viewer=viewer_of(request))
     return CrawlMoved(message="Crawl paused", progressId=progress_id)
 
 
 @router.post("/knowledge-items/resume/{path:progress_id}", response=CrawlMoved, summary="Resume a paused crawl")
 def resume_crawl(request: HttpRequest, progress_id: str) -> CrawlMoved:
-    actions.resume(progress_id)
+    actions.resume(progress_id, viewer=viewer_of(request))
     return CrawlMoved(message="Crawl resumed", progressId=progress_id)
 
 
 @router.post("/knowledge-items/retry-failed/{path:progress_id}", response=CrawlMoved, summary="Retry failed pages")
 def retry_failed(request: HttpRequest, progress_id: str) -> CrawlMoved:
     """Answers with the progress id of the retry, a crawl of its own."""
-    job = actions.retry_failed(progress_id)
+    job = actions.retry_failed(progress_id, viewer=viewer_of(request))
     return CrawlMoved(message="Retrying the failed pages", progressId=job.progress_id)
 
 
 @router.post("/knowledge-items/{source_id}/refresh", response=RefreshStarted, summary="Crawl a source again")
 def refresh_source(request: HttpRequest, source_id: str) -> RefreshStarted:
-    job = actions.refresh(source_id)
+    job = actions.refresh(source_id, viewer=viewer_of(request))
     return RefreshStarted(progressId=job.progress_id, message=f"Started refresh for {job.url}")
 
 
@@ -121,7 +121,7 @@ def list_pages(
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     per_page: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> CrawlUrlPage:
-    job = actions.job_of(progress_id)
+    job = actions.job_of(progress_id, viewer_of(request))
     counts = url_counts(job)
     rows = CrawlUrl.objects.filter(job=job, **({"state": state} if state else {})).order_by("id")
     first = (page - 1) * per_page
@@ -138,7 +138,7 @@ def list_pages(
 @router.get("/crawls/{path:progress_id}/hosts", response=CrawlHosts, summary="How fast the hosts of a crawl are asked")
 def list_hosts(request: HttpRequest, progress_id: str) -> CrawlHosts:
     """Limits over all workers, what robots.txt asks for, and whether a host is left alone for now."""
-    job = actions.job_of(progress_id)
+    job = actions.job_of(progress_id, viewer_of(request))
     return CrawlHosts(user_agent=settings.USER_AGENT, hosts=[host_out(one) for one in hosts.of_crawl(job)])
 
 

@@ -10,6 +10,7 @@ from pydantic import StringConstraints
 
 from crawler.actions import CrawlRequest
 from progress.messages import UrlVerdict
+from progress.viewer import Viewer
 
 # PostgreSQL stores no NUL, and no address has one.
 NO_NUL = r"^[^\x00]*$"
@@ -34,8 +35,9 @@ class CrawlIn(Schema):
         "auto", description="auto: by a browser where a page shows its text only when its scripts have run."
     )
     respect_robots: bool = True
+    private: bool = Field(False, description="A source that exists for you alone; shared otherwise.")
 
-    def request(self, *, idempotency_key: str | None, owner_id: int | None) -> CrawlRequest:
+    def request(self, *, idempotency_key: str | None, viewer: Viewer) -> CrawlRequest:
         return CrawlRequest(
             url=self.url,
             knowledge_type=self.knowledge_type,
@@ -50,7 +52,8 @@ class CrawlIn(Schema):
             respect_robots=self.respect_robots,
             extract_code_examples=self.extract_code_examples,
             idempotency_key=idempotency_key,
-            owner_id=owner_id,
+            viewer=viewer,
+            private=self.private,
         )
 
 

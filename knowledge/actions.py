@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypedDict
 
@@ -13,12 +14,13 @@ from django.utils import timezone
 
 from knowledge import purging
 from knowledge.errors import BadChange, UnknownSource
-from knowledge.models import KnowledgeItem
+from knowledge.models import KnowledgeItem, KnowledgeItemQuerySet
 from progress import tracker
 from progress.errors import ProgressEnded
 from progress.groups import KNOWLEDGE_TOPIC
 from progress.models import Progress
 from progress.publish import publish_on_commit
+from progress.viewer import OPERATOR, Viewer
 from progress.wire import encode, storable
 
 Change = Literal["created", "updated", "deleted"]
@@ -35,6 +37,7 @@ class ItemChanges(TypedDict, total=False):
     status: str
     update_frequency: int
     group_name: str
+    private: bool
 
 
 def knowledge_changed(source_id: str, change: Change) -> None:
@@ -54,6 +57,8 @@ def get_or_create_item(
     description: str = "",
     update_frequency: int = 7,
     group_name: str = "",
+    owner_id: int | None = None,
+    private: bool = False,
 ) -> KnowledgeItem:
     """An existing source is returned as it is."""
     with transaction.atomic():
@@ -70,6 +75,8 @@ def get_or_create_item(
             description=storable(description),
             update_frequency=update_frequency,
             group_name=storable(group_name),
+            owner_id=owner_id,
+            private=private,
         )
         _check(item)
         item, created = KnowledgeItem.objects.get_or_create(source_id=source_id, defaults=_values(item))
@@ -78,17 +85,27 @@ def get_or_create_item(
     return item
 
 
-def update_item(source_id: str, changes: ItemChanges) -> KnowledgeItem:
-    """Raises UnknownSource, and BadChange that names the field."""
+def update_item(source_id: str, changes: ItemChanges, viewer: Viewer = OPERATOR) -> KnowledgeItem:
+    """Raises UnknownSource, NotOwner, and BadChange that names the field."""
     with transaction.atomic():
-        item = _locked(source_id)
+        item = _locked(source_id, viewer)
         for field, value in changes.items():
             setattr(item, field, _clean(field, value))
         item.updated_at = timezone.now()
         _check(item)
         item.save(update_fields=[*changes, "updated_at"])
+        if "private" in changes:
+            _hide_operations(item)
         knowledge_changed(source_id, "updated")
     return item
+
+
+def _hide_operations(item: KnowledgeItem) -> None:
+    """What was and is done for a source is seen by whom the source is seen by."""
+    if item.private and item.owner_id is None:
+        raise BadChange("Nobody owns this source, so nobody could see it any more.", field="private")
+    owner = {"owner": item.owner_id} if item.private else {}
+    Progress.objects.filter(source_id=item.source_id).update(private=item.private, **owner)
 
 
 def name_item(item_id: int, title: str) -> None:
@@ -98,12 +115,13 @@ def name_item(item_id: int, title: str) -> None:
         knowledge_changed(KnowledgeItem.objects.values_list("source_id", flat=True).get(pk=item_id), "updated")
 
 
-def delete_item(source_id: str) -> Progress:
+def delete_item(source_id: str, viewer: Viewer = OPERATOR) -> Progress:
     """Hidden at once, purged in the background under the progress id that is returned. The id of the source is free
-    for a new crawl from now on. Raises UnknownSource."""
+    for a new crawl from now on. Raises UnknownSource and NotOwner."""
     with transaction.atomic():
+        changeable(source_id, viewer)
         _end_operations(storable(source_id))
-        item = _locked(source_id)
+        item = _locked(source_id, viewer)
         item.deleted_at = timezone.now()
         suffix = f"~{item.pk}"
         item.source_id = source_id[: SOURCE_ID_CHARS - len(suffix)] + suffix
@@ -128,12 +146,26 @@ def _start_purge() -> None:
     purge.delay()
 
 
-def _locked(source_id: str) -> KnowledgeItem:
-    visible = KnowledgeItem.objects.visible()
-    item: KnowledgeItem | None = visible.select_for_update(no_key=True).filter(source_id=storable(source_id)).first()
+def _locked(source_id: str, viewer: Viewer) -> KnowledgeItem:
+    return changeable(source_id, viewer, KnowledgeItem.objects.select_for_update(no_key=True, of=("self",)))
+
+
+def changeable(source_id: str, viewer: Viewer, items: KnowledgeItemQuerySet | None = None) -> KnowledgeItem:
+    """Raises UnknownSource for what the viewer does not see, and NotOwner for what is another's."""
+    rows: KnowledgeItemQuerySet = KnowledgeItem.objects.all() if items is None else items
+    item: KnowledgeItem | None = rows.visible_to(viewer).filter(source_id=storable(source_id)).first()
     if item is None:
         raise UnknownSource.of(source_id)
+    viewer.must_own(f"The source {item.title!r}", item.owner_id)
     return item
+
+
+def private_id(base: str, owner_id: int | None) -> str:
+    """The id of a source, from the one that everybody would give it, as this account gives it.
+
+    Two accounts may keep the same site, and from neither's id can it be told that the other does.
+    """
+    return base if owner_id is None else hashlib.sha256(f"{base} of account {owner_id}".encode()).hexdigest()[:16]
 
 
 def _check(item: KnowledgeItem) -> None:
@@ -146,7 +178,18 @@ def _check(item: KnowledgeItem) -> None:
 
 
 def _values(item: KnowledgeItem) -> dict[str, Any]:
-    names = ("url", "title", "source_type", "knowledge_type", "tags", "description", "update_frequency", "group_name")
+    names = (
+        "url",
+        "title",
+        "source_type",
+        "knowledge_type",
+        "tags",
+        "description",
+        "update_frequency",
+        "group_name",
+        "owner_id",
+        "private",
+    )
     return {name: getattr(item, name) for name in names}
 
 

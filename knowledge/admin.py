@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from knowledge import actions
 from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem, Upload, UploadedFile
 
-EDITABLE = ("title", "description", "knowledge_type", "tags", "status", "update_frequency", "group_name")
+EDITABLE = ("title", "description", "knowledge_type", "tags", "status", "update_frequency", "group_name", "private")
 
 
 class KnowledgeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -41,6 +41,7 @@ class KnowledgeItemAdmin(KnowledgeAdmin):
     search_fields = ("title", "url", "source_id", "description")
     fields = (
         *EDITABLE,
+        "owner",
         "source_id",
         "url",
         "source_type",

@@ -17,6 +17,7 @@ from progress.groups import KNOWLEDGE_TOPIC
 from progress.history import Frames
 from progress.threads import in_thread
 from progress.topic import Frame, Source, Topic
+from progress.viewer import OPERATOR, Viewer, viewer_in
 from progress.wire import encode
 
 # A crawl changes its source many times a second; a list is looked at by people.
@@ -35,9 +36,10 @@ class View(NamedTuple):
     knowledge_type: str = ""
     source_type: str = ""
     tags: tuple[str, ...] = ()
+    viewer: Viewer = OPERATOR
 
     @classmethod
-    def wanted(cls, message: Mapping[str, Any]) -> View:
+    def wanted(cls, message: Mapping[str, Any], viewer: Viewer) -> View:
         """What is missing or makes no sense falls back to its default: a list is better than a closed socket."""
         texts = {name: _text(message.get(name)) for name in ("search", "knowledge_type", "source_type")}
         tags = message.get("tags")
@@ -46,11 +48,12 @@ class View(NamedTuple):
             page=_number(message.get("page"), 1, MAX_PAGE),
             per_page=_number(message.get("per_page"), 20, MAX_PER_PAGE),
             tags=tuple(tag for tag in given if tag),
+            viewer=viewer,
             **texts,
         )
 
     def frame(self) -> str:
-        chosen = ItemFilter(self.search, self.knowledge_type, self.source_type, self.tags)
+        chosen = ItemFilter(self.viewer, self.search, self.knowledge_type, self.source_type, self.tags)
         listed = items_page(chosen, page=self.page, per_page=self.per_page)
         return encode(KnowledgeItemsUpdate(type="knowledge_items_update", data=items_body(listed)))
 
@@ -112,9 +115,10 @@ class KnowledgeItemsConsumer(StreamConsumer):
     gapless = False
 
     async def connect(self) -> None:
-        self.view = View()
+        self.view = View(viewer=viewer_in(self.scope))
         # One read and its send at a time: a frame of an earlier view or state never comes last.
         self._showing = asyncio.Lock()
+        self._shown = ""
         await super().connect()
 
     async def topic(self) -> str:
@@ -129,7 +133,7 @@ class KnowledgeItemsConsumer(StreamConsumer):
 
     async def heard(self, message: dict[str, Any]) -> None:
         if message.get("type") == "subscribe":
-            self.view = View.wanted(message)
+            self.view = View.wanted(message, self.view.viewer)
             if self.followed is not None:
                 await _changes(self.followed).latest()
                 await self._show(self.followed)
@@ -137,12 +141,16 @@ class KnowledgeItemsConsumer(StreamConsumer):
     async def follow(self, topic: Topic, position: int) -> None:
         await self._show(topic)
         async for _ in topic.follow(position):
-            await self._show(topic)
+            await self._show(topic, again=False)
             await asyncio.sleep(UPDATE_SECONDS)
 
-    async def _show(self, topic: Topic) -> None:
+    async def _show(self, topic: Topic, *, again: bool = True) -> None:
+        """Unless `again`, a list that looks as before is not sent: what changed is not for these eyes."""
         async with self._showing:
-            await self.send(await _changes(topic).frame(self.view))
+            frame = await _changes(topic).frame(self.view)
+            if again or frame != self._shown:
+                self._shown = frame
+                await self.send(frame)
 
 
 def _changes(topic: Topic | None) -> Changes:

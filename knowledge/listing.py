@@ -11,6 +11,7 @@ from django.db.models.functions import Cast
 from knowledge.ingest.code_examples import REASONS
 from knowledge.messages import ItemBody, ItemMetadata, ItemsBody
 from knowledge.models import Document, KnowledgeItem, KnowledgeItemQuerySet
+from progress.viewer import Viewer
 from progress.wire import storable
 
 WORDS_PER_PAPER_PAGE = 250
@@ -20,13 +21,14 @@ WORDS_PER_PAPER_PAGE = 250
 class ItemFilter:
     """What a list of sources is narrowed to; empty values narrow nothing."""
 
+    viewer: Viewer
     search: str = ""
     knowledge_type: str = ""
     source_type: str = ""
     tags: tuple[str, ...] = ()
 
     def items(self) -> KnowledgeItemQuerySet:
-        items: KnowledgeItemQuerySet = KnowledgeItem.objects.visible().tagged(map(storable, self.tags))
+        items: KnowledgeItemQuerySet = KnowledgeItem.objects.visible_to(self.viewer).tagged(map(storable, self.tags))
         if self.search.strip():
             items = items.mentioning(storable(self.search).strip())
         if self.knowledge_type:
@@ -111,6 +113,7 @@ def item_metadata(item: KnowledgeItem) -> ItemMetadata:
         "update_frequency": item.update_frequency,
         "original_url": item.url,
         "group_name": item.group_name,
+        "private": item.private,
     }
 
 

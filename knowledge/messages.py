@@ -40,6 +40,7 @@ class ItemMetadata(TypedDict):
     update_frequency: Annotated[Count, Field(description="Days between refreshes.")]
     original_url: str
     group_name: str
+    private: Annotated[bool, Field(description="It exists for its owner alone.")]
 
 
 @exact

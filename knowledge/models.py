@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
+from django.conf import settings
 from django.core.validators import MinLengthValidator
 from django.db import models
 from django.db.models.lookups import Lookup
@@ -19,6 +20,7 @@ from knowledge.chat.models import ChatSession as ChatSession
 from knowledge.embedding.models import ChunkVector as ChunkVector
 from knowledge.embedding.models import EmbeddingSpace as EmbeddingSpace
 from knowledge.embedding.models import EmbeddingTurn as EmbeddingTurn
+from progress.viewer import Viewer
 
 DIGEST_CHARS = 32
 # A century: a larger number means never, and would overflow a date.
@@ -55,6 +57,10 @@ class KnowledgeItemQuerySet(models.QuerySet["KnowledgeItem"]):
     def visible(self) -> Self:
         """Hidden sources only wait for the purge."""
         return self.filter(deleted_at__isnull=True)
+
+    def visible_to(self, viewer: Viewer) -> Self:
+        """What is asked for on somebody's behalf: of the others it must not be said that they exist."""
+        return self.visible().filter(viewer.seen())
 
     def tagged(self, tags: Iterable[str]) -> Self:
         """The sources that carry every one of these tags."""
@@ -106,6 +112,11 @@ class KnowledgeItem(models.Model):
     update_frequency = models.PositiveIntegerField(default=7, help_text="Days between refreshes.")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
     group_name = models.CharField(max_length=200, blank=True)
+
+    # Null: a source of local mode, of a command, or of an account that is gone.
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
+    # A default of the column, too: a worker of the version before still adds rows while a server is upgraded.
+    private = models.BooleanField(default=False, db_default=False, help_text="Exists for its owner alone.")
 
     document_count = models.PositiveIntegerField(default=0)
     chunk_count = models.PositiveIntegerField(default=0)

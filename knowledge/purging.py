@@ -26,7 +26,14 @@ def announce(item: KnowledgeItem, source_id: str) -> Progress:
     was called until then."""
     total = Document.objects.filter(item=item).count()
     line = f"Deleting {item.title}: {total} pages"
-    row = tracker.create(Progress.Kind.PURGE, progress_id=progress_of(item.pk), source_id=source_id, lines=[line])
+    row = tracker.create(
+        Progress.Kind.PURGE,
+        progress_id=progress_of(item.pk),
+        source_id=source_id,
+        lines=[line],
+        owner_id=item.owner_id,
+        private=item.private,
+    )
     return tracker.update(row.id, row=row, set_={"total_pages": total})
 
 

@@ -33,6 +33,7 @@ class ItemMetadata(Schema):
     update_frequency: int
     original_url: str
     group_name: str
+    private: bool
 
 
 class Item(Schema):
@@ -85,6 +86,7 @@ class ItemUpdate(Schema):
     status: ItemStatus = "active"
     update_frequency: int = Field(7, ge=0, le=3_650, description="Days between refreshes; 0 for never.")
     group_name: str = Field("", max_length=200)
+    private: bool = Field(False, description="It exists for its owner alone; shared otherwise.")
 
 
 class ItemChanged(Schema):

@@ -31,6 +31,7 @@ from knowledge.readers.sniff import HEAD_BYTES, format_by_head
 from progress import tracker
 from progress.models import Progress
 from progress.status import Status
+from progress.viewer import OPERATOR, Viewer
 from progress.wire import storable
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,8 @@ class UploadRequest:
     tags: Sequence[str] = ()
     knowledge_type: str = "technical"
     extract_code_examples: bool = True
-    owner_id: int | None = None
+    viewer: Viewer = OPERATOR
+    private: bool = False
     source_id: str = ""
 
 
@@ -155,6 +157,8 @@ def _create(originals: list[dict[str, str | int]], request: UploadRequest) -> Up
         knowledge_type=request.knowledge_type,
         tags=request.tags,
         update_frequency=0,
+        owner_id=request.viewer.user_id,
+        private=request.private and request.viewer.user_id is not None,
     )
     KnowledgeItem.objects.select_for_update().get(pk=item.pk)
     running = Upload.objects.filter(item=item, progress__in=Progress.objects.active()).first()
@@ -162,7 +166,12 @@ def _create(originals: list[dict[str, str | int]], request: UploadRequest) -> Up
         raise BadUpload("upload_running", f"{item.title} is being read right now (progress id {running.progress_id}).")
     line = f"Received {title} ({sum(int(original['size']) for original in originals) / 1024:,.0f} KiB)"
     progress = tracker.create(
-        Progress.Kind.UPLOAD, source_id=item.source_id, current_url=first, lines=[line], owner_id=request.owner_id
+        Progress.Kind.UPLOAD,
+        source_id=item.source_id,
+        current_url=first,
+        lines=[line],
+        owner_id=request.viewer.user_id,
+        private=item.private,
     )
     newest = Document.objects.filter(item=item).aggregate(newest=Max("generation"))["newest"]
     upload = Upload.objects.create(
@@ -177,17 +186,23 @@ def _create(originals: list[dict[str, str | int]], request: UploadRequest) -> Up
     return upload
 
 
-def upload_of(progress_id: str) -> Upload:
-    found = Upload.objects.filter(progress=storable(progress_id)).select_related("item", "progress").first()
+def upload_of(progress_id: str, viewer: Viewer = OPERATOR) -> Upload:
+    found = (
+        Upload.objects.filter(viewer.seen("item__"), progress=storable(progress_id))
+        .select_related("item", "progress")
+        .first()
+    )
     if found is None:
         raise UnknownUpload(f"No upload has the progress id {storable(progress_id)[:80]!r}.", field="progress_id")
     return found
 
 
-def cancel(progress_id: str) -> Upload:
-    """What is stored already stays; a worker that is reading finds out within a second. Raises ProgressEnded."""
+def cancel(progress_id: str, *, viewer: Viewer = OPERATOR) -> Upload:
+    """What is stored already stays; a worker that is reading finds out within a second.
+    Raises NotOwner and ProgressEnded."""
     with transaction.atomic():
-        upload = upload_of(progress_id)
+        upload = upload_of(progress_id, viewer)
+        viewer.must_own("The upload", upload.item.owner_id)
         row = tracker.lock(upload.progress_id)
         tracker.cancel(row.id, row=row, lines=[f"Cancelled: {row.processed_pages} files are kept."])
     return upload

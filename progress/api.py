@@ -15,6 +15,7 @@ from progress import history, logs
 from progress.errors import UnknownProgress
 from progress.messages import payload_of, snapshot
 from progress.models import LogRecord, Progress
+from progress.viewer import viewer_of
 from progress.wire import encode
 
 router = Router(tags=["progress"])
@@ -48,7 +49,7 @@ def json_response(body: object) -> HttpResponse:
 
 @router.get("/progress/", summary="Operations that are not over", response=ActiveOperations)
 def list_active(request: HttpRequest) -> HttpResponse:
-    rows = [payload_of(row) for row in Progress.objects.active()]
+    rows = [payload_of(row) for row in Progress.objects.active().visible_to(viewer_of(request))]
     return json_response({"operations": rows, "count": len(rows), "timestamp": timezone.now()})
 
 
@@ -57,7 +58,7 @@ def read_progress(
     request: HttpRequest, progress_id: str, since: Annotated[int | None, Query(ge=0, le=10**15)] = None
 ) -> HttpResponse:
     """`since=N` adds the events after N. The ETag is the sequence: 304 while nothing happened."""
-    row = history.known(progress_id).first()
+    row = history.known(progress_id).filter(viewer_of(request).seen()).first()
     if row is None:
         raise UnknownProgress(f"No operation has the progress id {progress_id!r}.", field="progress_id")
     etag = f'"{row.sequence}-{row.status}"'

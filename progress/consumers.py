@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.db import DatabaseError
 
 from progress import history, logs, metrics
 from progress.closing import CLOSE_ERROR, CLOSE_FLOOD, CLOSE_FORBIDDEN, CLOSE_OVERLOAD, OUTLET_EXTENSION
@@ -30,6 +31,7 @@ from progress.hub import hub
 from progress.messages import HEARTBEAT_TEXT, PONG_TEXT
 from progress.threads import in_thread
 from progress.topic import UNSENT_BYTES, Frame, Outlet, Source, Topic, parts_of, websocket_frame
+from progress.viewer import viewer_in
 
 logger = logging.getLogger(__name__)
 
@@ -264,7 +266,11 @@ class ProgressSource:
 
 
 class CrawlProgressConsumer(StreamConsumer):
-    """`/api/crawl-progress/{progress_id}`, with `?since=N` to replay from there."""
+    """`/api/crawl-progress/{progress_id}`, with `?since=N` to replay from there.
+
+    An operation of another account's private source is answered as an id that nothing has started: `waiting`,
+    and nothing after it.
+    """
 
     @property
     def progress_id(self) -> str:
@@ -277,6 +283,38 @@ class CrawlProgressConsumer(StreamConsumer):
         return ProgressSource(self.progress_id)
 
     async def first_frames(self) -> Frames:
+        frames = await self._first_frames()
+        # Asked after the reading, so that nothing becomes private between the two.
+        self.hidden = await self._is_hidden()
+        return Frames(history.nothing_known(self.progress_id).texts, frames.position) if self.hidden else frames
+
+    async def follow(self, topic: Topic, position: int) -> None:
+        if not viewer_in(self.scope).everything:
+            if self.hidden or not (position or await self._is_started(topic)):
+                return
+            self.tasks.append(asyncio.create_task(self._until_hidden()))
+        await super().follow(topic, position)
+
+    async def _is_started(self, topic: Topic) -> bool:
+        """Waits for the first event of an id that nothing had started, and says whether it is for these eyes."""
+        async for _ in topic.follow(0):
+            break
+        return not await self._is_hidden()
+
+    async def _is_hidden(self) -> bool:
+        viewer = viewer_in(self.scope)
+        return not viewer.everything and await in_thread(history.is_hidden, self.progress_id, viewer)
+
+    async def _until_hidden(self) -> None:
+        """A source may become private while others follow it: they are closed within a minute."""
+        while True:
+            await asyncio.sleep(settings.ACCESS_CHECK_SECONDS)
+            with contextlib.suppress(DatabaseError):  # a database that is away says nothing about a right
+                if await self._is_hidden():
+                    await self.close(CLOSE_FORBIDDEN)
+                    return
+
+    async def _first_frames(self) -> Frames:
         since = since_of(self.scope["query_string"])
         if since is None:
             assert self.followed is not None
@@ -287,7 +325,7 @@ class CrawlProgressConsumer(StreamConsumer):
         """From the shared log if it reaches back that far, else read, once for all who ask meanwhile."""
         topic = self.followed
         assert topic is not None
-        if topic.covers(since):
+        if since and topic.covers(since):
             return Frames([], since)
         read = await topic.read_once(since, partial(in_thread, history.frames_since, self.progress_id, since))
         if len(read.texts) == read.position - since:  # neither a snapshot nor a resync

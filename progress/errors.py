@@ -2,6 +2,7 @@
 
 ProgressError
 ├── UnknownProgress      404  no operation has this progress id
+├── NotOwner             403  the source or operation is another account's to change
 ├── ProgressEnded        409  the operation already reached a terminal status
 └── IllegalMove          409  the status table does not allow this move
 """
@@ -27,6 +28,11 @@ class ProgressError(Exception):
 class UnknownProgress(ProgressError):
     http_status = 404
     code = "progress_unknown"
+
+
+class NotOwner(ProgressError):
+    http_status = 403
+    code = "not_owner"
 
 
 class ProgressEnded(ProgressError):

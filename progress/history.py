@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from progress.messages import LOG_LINES, replay_frames, snapshot_frame, waiting
 from progress.models import Progress, ProgressEvent
+from progress.viewer import Viewer
 from progress.wire import encode
 
 # One read of the log, in events and about so many characters; a client further behind reads on from where this ended.
@@ -27,8 +28,17 @@ def first_frame(progress_id: str, *, resync: bool = False) -> Frames:
     """The current state, or `waiting` for an id that nothing has started."""
     row = known(progress_id).first()
     if row is None:
-        return Frames([encode(waiting(progress_id))], 0)
+        return nothing_known(progress_id)
     return Frames([snapshot_frame(row, resync=resync)], row.sequence)
+
+
+def nothing_known(progress_id: str) -> Frames:
+    return Frames([encode(waiting(progress_id))], 0)
+
+
+def is_hidden(progress_id: str, viewer: Viewer) -> bool:
+    """Whether it is another account's alone. Whoever asks is then answered as for an id that nothing has started."""
+    return not viewer.everything and known(progress_id).exclude(viewer.seen()).exists()
 
 
 def known(progress_id: str) -> QuerySet[Progress]:

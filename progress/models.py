@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from progress.status import ACTIVE, TERMINAL, Status
+from progress.viewer import Viewer
 
 
 def new_progress_id() -> str:
@@ -19,6 +20,9 @@ def new_progress_id() -> str:
 class ProgressQuerySet(models.QuerySet["Progress"]):
     def active(self) -> Self:
         return self.filter(status__in=ACTIVE)
+
+    def visible_to(self, viewer: Viewer) -> Self:
+        return self.filter(viewer.seen())
 
 
 class Progress(models.Model):
@@ -40,6 +44,9 @@ class Progress(models.Model):
     id = models.CharField(primary_key=True, max_length=200, default=new_progress_id)
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.CRAWL)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
+    # As its source: then it exists for its owner alone. A default of the column, too: a worker of the version before
+    # still adds rows while a server is upgraded.
+    private = models.BooleanField(default=False, db_default=False)
     status = models.CharField(max_length=16, choices=[(s.value, s.value) for s in Status], default=Status.QUEUED)
     # The status to return to when a paused operation is resumed.
     stage = models.CharField(max_length=16, default=Status.QUEUED)

@@ -46,9 +46,11 @@ def create(
     current_url: str = "",
     lines: Iterable[str] = (),
     owner_id: int | None = None,
+    private: bool = False,
 ) -> Progress:
     """A queued operation with its first event, so that a socket opened before it hears of it."""
     row = Progress(kind=kind, source_id=source_id, current_url=storable(current_url), owner_id=owner_id)
+    row.private = private
     if progress_id is not None:
         row.id = progress_id
     with transaction.atomic():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
@@ -19,12 +20,17 @@ from progress.history import Frames
 from progress.hub import hub
 from progress.threads import in_thread
 from progress.topic import Frame, Source, Topic
+from progress.viewer import viewer_of
 
 RETRY_MILLISECONDS = 2_000
 
 
 class Events(NamedTuple):
-    """A topic as an event stream: `first(since)` and `resync()` read the database, as for its sockets."""
+    """A topic as an event stream: `first(since)` and `resync()` read the database, as for its sockets.
+
+    `hidden()` says whether it is not for the reader's eyes, who is then told `nothing` and no more. It is asked
+    before anything is shown, and once in a while: who loses the right meanwhile sees the stream end.
+    """
 
     path: str
     shown_id: str
@@ -32,6 +38,8 @@ class Events(NamedTuple):
     source: Callable[[], Source]
     first: Callable[[int | None], Frames]
     resync: Callable[[], Frames]
+    hidden: Callable[[], bool] = lambda: False
+    nothing: Frames = Frames([], 0)
 
 
 @require_GET
@@ -45,6 +53,8 @@ async def progress_events(request: HttpRequest, progress_id: str) -> StreamingHt
             partial(ProgressSource, progress_id),
             partial(_first_frames, progress_id),
             partial(history.first_frame, progress_id, resync=True),
+            partial(history.is_hidden, progress_id, viewer_of(request)),
+            history.nothing_known(progress_id),
         ),
     )
 
@@ -75,8 +85,10 @@ async def _events(stream: Events, since: int | None) -> AsyncGenerator[str]:
     try:
         first = await in_thread(stream.first, since)
         topic.start_at(first.position)
-        yield f"retry: {RETRY_MILLISECONDS}\n\n" + events(numbered(first))
-        live = _live(topic, stream, first.position)
+        # Asked after the reading, so that nothing becomes private between the two.
+        hidden = await in_thread(stream.hidden)
+        shown, live = (stream.nothing, _silence()) if hidden else (first, _live(topic, stream, first.position))
+        yield f"retry: {RETRY_MILLISECONDS}\n\n" + events(numbered(shown))
         async with aclosing(_with_heartbeats(live)) as texts:
             async for text in texts:
                 yield text
@@ -94,9 +106,22 @@ def numbered(frames: Frames) -> list[Frame]:
     return list(enumerate(frames.texts, start=first))
 
 
+async def _silence() -> AsyncGenerator[list[Frame]]:
+    """As of an id that nothing starts."""
+    await asyncio.Event().wait()
+    yield []
+
+
 async def _live(topic: Topic, stream: Events, position: int) -> AsyncGenerator[list[Frame]]:
     """What follows; where the past is no longer kept, the present stands for it."""
+    shown, looked_at = position > 0, time.monotonic()
     async for batch in topic.follow(position):
+        if not shown or time.monotonic() - looked_at > settings.ACCESS_CHECK_SECONDS:
+            if await in_thread(stream.hidden):
+                if shown:
+                    return
+                await asyncio.Event().wait()  # begun by somebody for themselves: to this reader nothing happened
+            shown, looked_at = True, time.monotonic()
         newer = [frame for frame in batch if frame[0] > position]
         if newer and newer[0][0] > position + 1:
             newer = numbered(await in_thread(stream.resync))
@@ -113,7 +138,10 @@ async def _with_heartbeats(frames: AsyncIterator[list[Frame]]) -> AsyncGenerator
             # Not wait_for: cancelling the wait would end the generator behind it.
             done, _ = await asyncio.wait({waiting}, timeout=settings.HEARTBEAT_SECONDS)
             if done:
-                yield events(waiting.result())
+                try:
+                    yield events(waiting.result())
+                except StopAsyncIteration:
+                    return
                 waiting = asyncio.ensure_future(anext(frames))
             else:
                 yield ": heartbeat\n\n"

@@ -11,14 +11,26 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.core.signals import setting_changed
 from django.db import connection, connections, transaction
+from django.dispatch import receiver
 from django.test import TransactionTestCase, override_settings
 from redis import Redis
 
+from crawler import engine
 from knowledge.embedding import reset_embedder
 
 # Written by migrations and by nothing else.
 FIXED_TABLES = frozenset({"django_content_type", "auth_permission"})
+GUARD_SETTINGS = ("LOCAL_MODE", "CRAWL_ALLOW_PRIVATE", "CRAWL_PORTS", "OWN_PORTS")
+
+
+@receiver(setting_changed)
+def renew_guard(*, setting: str, **_: Any) -> None:
+    """The guard is made once per process, from the settings of that moment; the fetcher holds it."""
+    if setting in GUARD_SETTINGS:
+        engine.guard.cache_clear()
+        engine.close()
 
 
 # Fixtures of a session that start servers: another xdist worker would start them again.

@@ -12,7 +12,7 @@ from archon import health
 from archon.mcp import VERSION, records, uptime_seconds
 from archon.mcp.errors import refusals_told
 from archon.mcp.memory import calling, crawls_counted, given_passages
-from archon.mcp.sessions import current
+from archon.mcp.sessions import caller, current
 from archon.mcp.shapes import ChangedPage, Changes, Check, Health, SessionFacts
 from archon.mcp.sources import source_named
 from knowledge.changes import PageChange, changes_of
@@ -73,7 +73,7 @@ async def what_changed(
 
 
 def _changes(source_id: str, since: datetime | None, limit: int) -> Changes:
-    item = source_named(source_id)
+    item = source_named(caller.get().viewer, source_id)
     found = changes_of(item, since, limit=limit)
     listed = [_changed(page) for page in found.pages]
     note = "" if listed else "No stored page changed since then. refresh_source asks the site itself."

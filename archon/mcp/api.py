@@ -10,14 +10,16 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
+from archon.auth import asking
 from archon.mcp import PATH, STARTED_AT, VERSION, clients, load_sdk, records, uptime_seconds
+from archon.scopes import Scope
 from progress.models import LogRecord
 
 router = Router(tags=["mcp"])
 
 
 class ServerStatus(Schema):
-    """`logs` are the newest lines as text; counts are of the records that are kept."""
+    """`logs` are the newest lines as text, for who may read the log; counts are of the records that are kept."""
 
     status: str = Field("running", description="The process that answers this serves /mcp, too.")
     transport: str = "streamable-http"
@@ -131,7 +133,9 @@ class UnansweredList(Schema):
 
 @router.get("/mcp/status", response=ServerStatus, summary="Status of the assistants' server")
 def read_status(request: HttpRequest) -> dict[str, Any]:
-    calls, newest = records.answered(), LogRecord.objects.order_by("-pk")[:10]
+    calls = records.answered()
+    # A line says what an account asked for.
+    newest = LogRecord.objects.order_by("-pk")[:10] if Scope.ADMIN in asking(request).scopes else ()
     return {
         "url": url_of(request),
         "version": VERSION,
@@ -141,7 +145,7 @@ def read_status(request: HttpRequest) -> dict[str, Any]:
         "errors": calls.filter(metadata__has_key="error").count(),
         "active_sessions": records.active_sessions(),
         "last_call_at": calls.order_by("-pk").values_list("timestamp", flat=True).first(),
-        "logs": [f"[{record.level}] {record.message}" for record in reversed(newest)],
+        "logs": [f"[{record.level}] {record.message}" for record in reversed(list(newest))],
     }
 
 

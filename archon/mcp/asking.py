@@ -12,6 +12,7 @@ from pydantic import Field
 from archon.mcp.budget import Budget, beginning
 from archon.mcp.errors import refusals_told
 from archon.mcp.memory import Rememberer, calling, given_passages
+from archon.mcp.sessions import caller
 from archon.mcp.shapes import Known, Pages, PageSummary, PageText, Passage, Passages, Source, Sources
 from archon.mcp.sources import source_named
 from knowledge.chat.extractive import says, telling
@@ -72,11 +73,12 @@ async def rag_search_knowledge_base(
 
 
 def _search(query: SearchQuery, named: str | None, max_tokens: int, who: Rememberer, *, repeat: bool) -> Passages:
-    source_id = source_named(named).source_id if named else None
+    viewer = caller.get().viewer
+    source_id = source_named(viewer, named).source_id if named else None
     known = frozenset() if repeat else given_passages().given(who)
     spare = SPARE_MATCHES if known else 0
     matches = min(MAX_MATCHES, query.match_count + spare)
-    outcome = search(replace(query, source_id=source_id, match_count=matches))
+    outcome = search(replace(query, source_id=source_id, match_count=matches, viewer=viewer))
     # The best are told; of the spare ones only as many as stand in for those told before.
     given = [hit for hit in outcome.hits[: query.match_count] if hit.chunk_id in known]
     fresh = [hit for hit in outcome.hits if hit.chunk_id not in known][: query.match_count]
@@ -111,7 +113,8 @@ def is_weak(hits: Sequence[SearchHit], asked: str) -> bool:
 
 def _note(hits: Sequence[SearchHit], results: list[Passage], given: list[SearchHit], *, weak: bool) -> str:
     if not hits:
-        return NOTHING_FOUND if KnowledgeItem.objects.visible().filter(chunk_count__gt=0).exists() else NOTHING_KNOWN
+        readable = KnowledgeItem.objects.visible_to(caller.get().viewer).filter(chunk_count__gt=0)
+        return NOTHING_FOUND if readable.exists() else NOTHING_KNOWN
     if weak:
         return WEAK
     return ALL_GIVEN if given and not results else ""
@@ -142,7 +145,7 @@ def _known(hit: SearchHit) -> Known:
 @refusals_told
 async def rag_get_available_sources() -> Sources:
     """List the documentation sources that can be searched, with their ids, newest change first."""
-    sources = [_source(item) for item in await in_pool(lambda: list(ItemFilter().items()))]
+    sources = [_source(item) for item in await in_pool(lambda: list(ItemFilter(caller.get().viewer).items()))]
     return Sources(sources=sources, count=len(sources), note="" if sources else NOTHING_KNOWN)
 
 
@@ -174,7 +177,7 @@ async def rag_list_pages_for_source(
 
 
 def _pages(source_id: str, section: str | None, limit: int, offset: int) -> Pages:
-    item = source_named(source_id)
+    item = source_named(caller.get().viewer, source_id)
     pages = Document.objects.pages().without_text().filter(item=item)
     if section:
         pages = pages.filter(title__icontains=storable(section))
@@ -210,7 +213,8 @@ async def rag_read_full_page(
 
 
 def _read_page(page_id: str | None, url: str, max_tokens: int, offset: int) -> PageText:
-    page = page_by_url(url) if page_id is None else page_by_id(page_id)
+    viewer = caller.get().viewer
+    page = page_by_url(viewer, url) if page_id is None else page_by_id(viewer, page_id)
     text = page.alias_of or page
     content, _ = beginning(text.markdown[offset:], max_tokens)
     after = offset + len(content)

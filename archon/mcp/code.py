@@ -9,6 +9,7 @@ from pydantic import Field
 from archon.mcp.asking import DEFAULT_TOKENS, NOTHING_KNOWN, Matches, MaxTokens, Query, SourceId
 from archon.mcp.budget import Budget
 from archon.mcp.errors import refusals_told
+from archon.mcp.sessions import caller
 from archon.mcp.shapes import CodeExample, CodeExamples
 from archon.mcp.sources import source_named
 from knowledge.models import CodeExample as StoredExample
@@ -42,13 +43,15 @@ async def rag_search_code_examples(
 
 
 def _search(query: str, named: str | None, match_count: int, language: str, max_tokens: int) -> CodeExamples:
-    source_id = source_named(named).source_id if named else None
-    outcome = search_examples(SearchQuery(query, source_id, match_count=match_count), language=storable(language))
+    source_id = source_named(caller.get().viewer, named).source_id if named else None
+    viewer = caller.get().viewer
+    asked = SearchQuery(query, source_id, match_count=match_count, viewer=viewer)
+    outcome = search_examples(asked, language=storable(language))
     budget = Budget(max_tokens)
     results = [example for hit in outcome.hits if (example := _example(hit, budget)) is not None]
     note = ""
     if not outcome.hits:
-        note = NOTHING_FOUND if StoredExample.objects.exists() else NOTHING_KNOWN
+        note = NOTHING_FOUND if StoredExample.objects.filter(viewer.seen("item__")).exists() else NOTHING_KNOWN
     return CodeExamples(
         query=storable(query),
         source_id=source_id,

@@ -18,6 +18,7 @@ from archon.mcp.watching import watch
 from archon.scopes import Scope
 from crawler import actions
 from crawler.actions import CrawlRequest
+from crawler.models import CrawlJob
 from progress.errors import UnknownProgress
 from progress.history import known
 from progress.models import Progress
@@ -40,6 +41,7 @@ Wait = Annotated[
         description="Keep the call open up to so many seconds, with progress and log notifications. 0 returns at once.",
     ),
 ]
+Private = Annotated[bool, Field(description="A source that only this account can find; shared otherwise.")]
 ProgressId = Annotated[str, Field(max_length=200, description="As start_crawl or refresh_source answered it.")]
 
 
@@ -59,6 +61,7 @@ async def start_crawl(
         Literal["auto", "http", "browser"], Field(description="browser: for pages that scripts make; auto finds out.")
     ] = "auto",
     wait_seconds: Wait = 0,
+    private: Private = False,
 ) -> CrawlState:
     """Crawl a documentation site into the knowledge base. Returns at once with a progress_id; pages can be
     searched from the first stored one on. Follow it with get_crawl_status, or wait with wait_seconds.
@@ -72,16 +75,19 @@ async def start_crawl(
         exclude=tuple(exclude or ()),
         scope=scope,
         render=render,
-        owner_id=caller.get().user_id,
+        private=private,
+        viewer=caller.get().viewer,
     )
     return await _started(request, wait_seconds, ctx)
 
 
 @refusals_told
-async def crawl_single_page(url: Url, ctx: Context[Any, Any], wait_seconds: Wait = 30) -> CrawlState:
+async def crawl_single_page(
+    url: Url, ctx: Context[Any, Any], wait_seconds: Wait = 30, private: Private = False
+) -> CrawlState:
     """Crawl one page into the knowledge base, without following its links."""
     return await _started(
-        CrawlRequest(url=url, max_depth=1, max_pages=1, owner_id=caller.get().user_id), wait_seconds, ctx
+        CrawlRequest(url=url, max_depth=1, max_pages=1, private=private, viewer=caller.get().viewer), wait_seconds, ctx
     )
 
 
@@ -125,14 +131,16 @@ async def get_crawl_status(
 def _states(progress_id: str | None) -> list[CrawlState]:
     if progress_id is not None:
         return [_state_of(progress_id)]
-    return [state_of(row) for row in Progress.objects.active().order_by("start_time")[:100]]
+    return [
+        state_of(row) for row in Progress.objects.active().visible_to(caller.get().viewer).order_by("start_time")[:100]
+    ]
 
 
 @refusals_told
 async def stop_crawl(progress_id: ProgressId) -> CrawlState:
     """End a crawl now. The pages it stored are kept."""
     _check_scope()
-    await in_pool(actions.cancel, progress_id)
+    await in_pool(actions.cancel, progress_id, viewer=caller.get().viewer)
     return await in_pool(_state_of, progress_id)
 
 
@@ -145,12 +153,17 @@ async def refresh_source(
     """Crawl a source again with the options of its last crawl; unchanged pages are kept as they are."""
     _check_scope()
     await _spend_one_crawl()
-    job = await in_pool(lambda: actions.refresh(source_named(source_id).source_id))
+    job = await in_pool(_refresh, source_id)
     return await _followed(job.progress_id, wait_seconds, ctx)
 
 
+def _refresh(source_id: str) -> CrawlJob:
+    viewer = caller.get().viewer
+    return actions.refresh(source_named(viewer, source_id).source_id, viewer=viewer)
+
+
 def _state_of(progress_id: str) -> CrawlState:
-    row = known(progress_id).first()
+    row = known(progress_id).filter(caller.get().viewer.seen()).first()
     if row is None:
         raise UnknownProgress(f"No crawl has the progress id {progress_id!r}.", field="progress_id")
     return state_of(row)

@@ -16,7 +16,7 @@ from archon.embedded.running import StartFailed
 from archon.mcp import NAME, VERSION, asking
 from archon.mcp.arguments import Arguments
 from archon.mcp.logs import CallLog
-from archon.mcp.sessions import Session, current
+from archon.mcp.sessions import Session, caller, current
 from archon.mcp.tools import add_tools
 from knowledge.errors import UnknownPage
 from knowledge.pages import page_by_id
@@ -90,7 +90,7 @@ def add_resources(server: MCPServer[Any]) -> None:
 
 
 def _markdown(page_id: str) -> str:
-    found = page_by_id(page_id)
+    found = page_by_id(caller.get().viewer, page_id)
     return (found.alias_of or found).markdown
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from archon.scopes import STAFF, Scope
+from progress.viewer import OPERATOR, Viewer, viewer_in
 
 HEADER = "mcp-session-id"
 # Where the endpoint tells the new id of a handshake.
@@ -57,6 +58,7 @@ class Caller(NamedTuple):
     user_id: int | None = None
     name: str = ""
     scopes: frozenset[Scope] = STAFF
+    viewer: Viewer = OPERATOR
 
 
 class Sessions:
@@ -84,8 +86,8 @@ def caller_of(scope: Mapping[str, Any]) -> Caller:
     """As archon/auth.py found it."""
     user = scope.get("user")
     if user is None or user.pk is None:
-        return Caller()
-    return Caller(user.pk, user.get_username(), scope.get("archon.scopes", STAFF))
+        return Caller(viewer=viewer_in(scope))
+    return Caller(user.pk, user.get_username(), scope.get("archon.scopes", STAFF), viewer_in(scope))
 
 
 def made(session_id: str, name: str, version: str, transport: str = "http") -> Session:

@@ -7,18 +7,19 @@ from urllib.parse import urlsplit
 from knowledge.errors import UnknownSource
 from knowledge.listing import ItemFilter
 from knowledge.models import KnowledgeItem
+from progress.viewer import Viewer
 from progress.wire import storable
 
 NAMED = 8
 
 
-def source_named(text: str) -> KnowledgeItem:
+def source_named(viewer: Viewer, text: str) -> KnowledgeItem:
     """By id, or the only source of that host or title. Raises UnknownSource, which names the candidates."""
     wanted = storable(text).strip()
-    exact = KnowledgeItem.objects.visible().filter(source_id=wanted).first()
+    exact = KnowledgeItem.objects.visible_to(viewer).filter(source_id=wanted).first()
     if exact is not None:
         return exact
-    mentioned = list(ItemFilter(search=wanted).items()[: NAMED + 1]) if wanted else []
+    mentioned = list(ItemFilter(viewer, search=wanted).items()[: NAMED + 1]) if wanted else []
     by_host = [item for item in mentioned if urlsplit(item.url).hostname == wanted.lower()]
     found = by_host if len(by_host) == 1 else mentioned
     if len(found) == 1:

@@ -13,6 +13,7 @@ from crawler.models import CrawlJob, CrawlUrl
 from progress.messages import payload_of
 from progress.models import Progress
 from progress.status import TERMINAL, Status
+from progress.viewer import account
 from progress.wire import encode
 
 # Longer than any outage of beat that somebody would want to hear about late.
@@ -31,6 +32,8 @@ def _collect_for(hook: Webhook) -> int:
     told = Delivery.objects.filter(webhook=hook).values("key")
     jobs = CrawlJob.objects.filter(progress__status__in=TERMINAL, progress__completed_at__gte=since)
     jobs = jobs.exclude(progress_id__in=told).select_related("progress", "item")
+    viewer = account(hook.owner_id)
+    jobs = jobs.filter(viewer.seen("item__"))
     if not hook.owner.is_staff:
         jobs = jobs.filter(Q(progress__owner=hook.owner_id))
     deliveries = [delivery for job in jobs[:500] for delivery in _deliveries(hook, job)]

@@ -14,6 +14,7 @@ from knowledge.bodies import example_body, example_hit_body
 from knowledge.listing import left_out
 from knowledge.models import CodeExample
 from knowledge.search import SearchQuery, search_examples
+from progress.viewer import viewer_of
 from progress.wire import storable
 
 router = Router()
@@ -25,7 +26,7 @@ router = Router()
     summary="Code examples in reading order",
 )
 def list_code_examples(request: HttpRequest, source_id: str, limit: Limit = 20, offset: Offset = 0) -> dict[str, Any]:
-    item = item_of(source_id)
+    item = item_of(viewer_of(request), source_id)
     examples = CodeExample.objects.filter(item=item).select_related("document", "item").defer("document__markdown")
     rows = examples.order_by("item", "document", "ordinal")[offset : offset + limit]
     return {
@@ -46,6 +47,7 @@ def query_code_examples(request: HttpRequest, body: schemas.CodeExampleQuery) ->
             tags=tuple(body.tags),
             match_count=body.match_count,
             mode=body.mode,
+            viewer=viewer_of(request),
         ),
         language=storable(body.language),
     )

@@ -17,6 +17,7 @@ from knowledge.changes import changes_of
 from knowledge.listing import ItemFilter, ItemsPage, item_body, items_page
 from knowledge.messages import ItemBody
 from knowledge.models import Chunk
+from progress.viewer import viewer_of
 from progress.wire import storable
 
 router = Router()
@@ -32,7 +33,7 @@ def list_items(
     tags: Tags = [],  # noqa: B006
     source_type: Text = "",
 ) -> dict[str, Any]:
-    listed = items_page(_filter(search, knowledge_type, source_type, tags), page=page, per_page=per_page)
+    listed = items_page(_filter(request, search, knowledge_type, source_type, tags), page=page, per_page=per_page)
     return _listed(listed, [{**item_body(item)} for item in listed.items])
 
 
@@ -46,7 +47,7 @@ def list_summaries(
     tags: Tags = [],  # noqa: B006
     source_type: Text = "",
 ) -> dict[str, Any]:
-    listed = items_page(_filter(search, knowledge_type, source_type, tags), page=page, per_page=per_page)
+    listed = items_page(_filter(request, search, knowledge_type, source_type, tags), page=page, per_page=per_page)
     return _listed(listed, [summary_body(item) for item in listed.items])
 
 
@@ -58,26 +59,26 @@ def list_summaries(
 )
 @router.get("/rag/sources", response=schemas.SourceList, summary="All sources that can be searched")
 def list_sources(request: HttpRequest) -> dict[str, Any]:
-    sources = [source_body(item) for item in ItemFilter().items()]
+    sources = [source_body(item) for item in ItemFilter(viewer_of(request)).items()]
     return {"sources": sources, "count": len(sources)}
 
 
 @router.get("/knowledge-items/{source_id}", response=schemas.Item, summary="One source")
 def read_item(request: HttpRequest, source_id: str) -> ItemBody:
-    return item_body(item_of(source_id))
+    return item_body(item_of(viewer_of(request), source_id))
 
 
 @router.put("/knowledge-items/{source_id}", response=schemas.ItemChanged, summary="Change a source")
 def update_item(request: HttpRequest, source_id: str, body: schemas.ItemUpdate) -> dict[str, Any]:
     changes = actions.ItemChanges(**body.dict(exclude_unset=True))  # type: ignore[typeddict-item]
-    actions.update_item(source_id, changes)
+    actions.update_item(source_id, changes, viewer_of(request))
     return {"message": "Source updated.", "source_id": source_id}
 
 
 @router.delete("/knowledge-items/{source_id}", response=schemas.ItemDeleted, summary="Delete a source")
 def delete_item(request: HttpRequest, source_id: str) -> dict[str, Any]:
     """It is gone for everybody at once; `progressId` tells how far its rows are taken out."""
-    progress = actions.delete_item(source_id)
+    progress = actions.delete_item(source_id, viewer_of(request))
     return {"message": "Source deleted.", "source_id": source_id, "progressId": progress.pk}
 
 
@@ -85,7 +86,7 @@ def delete_item(request: HttpRequest, source_id: str) -> dict[str, Any]:
 def list_chunks(
     request: HttpRequest, source_id: str, limit: Limit = 20, offset: Offset = 0, domain_filter: Text = ""
 ) -> dict[str, Any]:
-    item = item_of(source_id)
+    item = item_of(viewer_of(request), source_id)
     chunks = Chunk.objects.filter(item=item).select_related("document").defer("document__markdown")
     total = item.chunk_count
     if domain_filter.strip():
@@ -105,7 +106,7 @@ def list_changes(
     request: HttpRequest, source_id: str, since: datetime | None = None, limit: PageLimit = 100, offset: Offset = 0
 ) -> dict[str, Any]:
     """Pages that are new, changed or gone since a date (ISO 8601; without it, the last seven days), newest first."""
-    item = item_of(source_id)
+    item = item_of(viewer_of(request), source_id)
     found = changes_of(item, since, limit=limit, offset=offset)
     return {
         "source_id": item.source_id,
@@ -119,7 +120,7 @@ def list_changes(
 @router.get("/database/metrics", response=schemas.Metrics, summary="How much is stored")
 def database_metrics(request: HttpRequest) -> dict[str, Any]:
     sums = (
-        ItemFilter()
+        ItemFilter(viewer_of(request))
         .items()
         .order_by()
         .aggregate(
@@ -134,9 +135,9 @@ def database_metrics(request: HttpRequest) -> dict[str, Any]:
     return {**sums, "timestamp": timezone.now()}
 
 
-def _filter(search: str, knowledge_type: str, source_type: str, tags: list[str]) -> ItemFilter:
+def _filter(request: HttpRequest, search: str, knowledge_type: str, source_type: str, tags: list[str]) -> ItemFilter:
     words = tuple(word for tag in tags for word in (part.strip() for part in tag.split(",")) if word)
-    return ItemFilter(search, knowledge_type, source_type, words)
+    return ItemFilter(viewer_of(request), search, knowledge_type, source_type, words)
 
 
 def _listed(listed: ItemsPage, items: list[dict[str, Any]]) -> dict[str, Any]:

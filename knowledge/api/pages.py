@@ -14,6 +14,7 @@ from knowledge.errors import BadQuery
 from knowledge.models import Document
 from knowledge.pages import page_by_id, page_by_url
 from knowledge.rendering import render_page
+from progress.viewer import viewer_of
 from progress.wire import storable
 
 router = Router()
@@ -25,7 +26,7 @@ def list_pages(
 ) -> dict[str, Any]:
     if not source_id:
         raise BadQuery("source_id is missing.", hint="GET /api/rag/sources lists the sources.", field="source_id")
-    item = item_of(source_id)
+    item = item_of(viewer_of(request), source_id)
     pages = Document.objects.filter(item=item, alias_of=None).defer("markdown")
     total = item.document_count
     if section:
@@ -41,18 +42,18 @@ def list_pages(
 
 @router.get("/pages/by-url", response=schemas.Page, summary="The text of a page, by URL")
 def read_page_by_url(request: HttpRequest, url: Annotated[str, Query(max_length=8_000)] = "") -> dict[str, Any]:
-    return page_body(page_by_url(url))
+    return page_body(page_by_url(viewer_of(request), url))
 
 
 @router.get("/pages/{page_id}", response=schemas.Page, summary="The text of a page")
 def read_page(request: HttpRequest, page_id: str) -> dict[str, Any]:
-    return page_body(page_by_id(page_id))
+    return page_body(page_by_id(viewer_of(request), page_id))
 
 
 @router.get("/pages/{page_id}/html", response=schemas.PageHtml, summary="A page as HTML that is safe to show")
 def read_page_html(request: HttpRequest, page_id: str) -> dict[str, Any]:
     """Made from the Markdown: no HTML of the page, no scripts, no images; links lead to http, https and mailto."""
-    page = page_by_id(page_id)
+    page = page_by_id(viewer_of(request), page_id)
     text = page.alias_of or page
     rendered = render_page(text.markdown, page.url)
     return {

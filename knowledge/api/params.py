@@ -8,6 +8,7 @@ from ninja import Query
 
 from knowledge.errors import UnknownSource
 from knowledge.models import KnowledgeItem
+from progress.viewer import Viewer
 from progress.wire import storable
 
 MAX_OFFSET = 10_000_000
@@ -25,8 +26,8 @@ def window(total: int, limit: int, offset: int) -> dict[str, Any]:
     return {"total": total, "limit": limit, "offset": offset, "has_more": offset + limit < total}
 
 
-def item_of(source_id: str) -> KnowledgeItem:
-    item = KnowledgeItem.objects.visible().filter(source_id=storable(source_id)).first()
+def item_of(viewer: Viewer, source_id: str) -> KnowledgeItem:
+    item = KnowledgeItem.objects.visible_to(viewer).filter(source_id=storable(source_id)).first()
     if item is None:
         raise UnknownSource.of(storable(source_id))
     return item

@@ -11,6 +11,7 @@ from ninja.files import UploadedFile
 
 from knowledge import portable, schemas
 from progress.threads import in_pool
+from progress.viewer import viewer_of
 
 router = Router()
 
@@ -24,7 +25,7 @@ BYTES_AT_ONCE = 256 * 1024
 )
 def export_item(request: HttpRequest, source_id: str) -> StreamingHttpResponse:
     """One JSON object a line: header, pages with chunks and vectors, aliases, end. docs/export.md tells the fields."""
-    lines = portable.export_lines(source_id)
+    lines = portable.export_lines(source_id, viewer_of(request))
     first = next(lines)
     response = StreamingHttpResponse(_parts(first, lines), content_type="application/jsonl; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="source.archon.jsonl"'
@@ -35,8 +36,7 @@ def export_item(request: HttpRequest, source_id: str) -> StreamingHttpResponse:
 @router.post("/knowledge-items/import", response={202: schemas.ImportStarted}, summary="Take an exported source")
 def import_item(request: HttpRequest, file: File[UploadedFile]) -> Status[dict[str, Any]]:
     """Follow `progressId` as a crawl's. What is there already stays; the same file twice changes nothing."""
-    owner = request.user.pk if request.user.is_authenticated else None
-    row = portable.start(file, owner_id=owner)
+    row = portable.start(file, viewer=viewer_of(request))
     return Status(202, {"progressId": row.pk, "sourceId": row.source_id, "message": "Import started"})
 
 

@@ -13,6 +13,7 @@ from knowledge import schemas
 from knowledge.bodies import chunk_hit_body, page_hit_body
 from knowledge.search import SearchQuery, search
 from knowledge.search.evaluation import evaluate, read_questions
+from progress.viewer import viewer_of
 from progress.wire import storable
 
 router = Router()
@@ -35,6 +36,7 @@ def rag_query(request: HttpRequest, body: schemas.RagQuery) -> dict[str, Any]:
             match_count=body.match_count,
             return_mode=body.return_mode,
             mode=body.mode,
+            viewer=viewer_of(request),
         )
     )
     render = page_hit_body if body.return_mode == "pages" else chunk_hit_body
@@ -56,7 +58,7 @@ def rag_query(request: HttpRequest, body: schemas.RagQuery) -> dict[str, Any]:
 def rag_eval(request: HttpRequest, body: schemas.RagEval) -> dict[str, Any]:
     started = time.perf_counter()
     questions = read_questions([question.dict() for question in body.questions])
-    evaluation = evaluate(questions, list(dict.fromkeys(body.modes)))
+    evaluation = evaluate(questions, list(dict.fromkeys(body.modes)), viewer_of(request))
     return {
         "modes": [asdict(score) for score in evaluation.modes],
         "ranks": evaluation.ranks,

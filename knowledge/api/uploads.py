@@ -12,6 +12,7 @@ from ninja.files import UploadedFile as SentFile
 from knowledge import uploads
 from knowledge.errors import BadUpload
 from knowledge.models import Upload, UploadedFile
+from progress.viewer import viewer_of
 from progress.wire import storable
 
 router = Router()
@@ -58,6 +59,7 @@ def upload_documents(
     tags: Form[str] = "",
     knowledge_type: Form[str] = "technical",
     extract_code_examples: Form[bool] = True,
+    private: Form[bool] = False,
 ) -> UploadStarted:
     """PDF, DOCX, Markdown, text, reStructuredText and HTML files, and zip archives of them, as one source.
 
@@ -73,7 +75,8 @@ def upload_documents(
             tags=tags_of(tags),
             knowledge_type=storable(knowledge_type),
             extract_code_examples=extract_code_examples,
-            owner_id=request.user.pk if request.user.is_authenticated else None,
+            viewer=viewer_of(request),
+            private=private,
         ),
     )
     names = ", ".join(original["name"] for original in upload.originals)
@@ -92,7 +95,7 @@ def list_files(
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     per_page: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> dict[str, Any]:
-    upload: Upload = uploads.upload_of(progress_id)
+    upload: Upload = uploads.upload_of(progress_id, viewer_of(request))
     rows = UploadedFile.objects.filter(upload=upload).order_by("id")
     first = (page - 1) * per_page
     listed = [file_out(row) for row in rows[first : first + per_page]]

@@ -19,6 +19,7 @@ from knowledge.chat.models import SESSION_ID_CHARS, ChatEvent, ChatMessage, Chat
 from knowledge.errors import UnknownSource
 from knowledge.models import KnowledgeItem
 from progress.messages import ErrorBody
+from progress.viewer import Viewer, account
 from progress.wire import storable
 
 # A process that writes answers says so every BEAT_SECONDS; one that was silent for STALE_SECONDS is dead.
@@ -106,7 +107,7 @@ def ask(owner_id: int | None, session_id: str, text: str, *, source_id: str | No
     from knowledge.chat.runner import runner
 
     text = _question_text(text)
-    source = _source(source_id)
+    source = _source(source_id, account(owner_id))
     if runner().full:
         raise ChatOverloaded("Too many answers are being written.", hint="Try again in a moment.")
     with transaction.atomic():
@@ -139,10 +140,10 @@ def _question_text(text: str) -> str:
     return cleaned
 
 
-def _source(source_id: str | None) -> str:
+def _source(source_id: str | None, viewer: Viewer) -> str:
     if not source_id:
         return ""
-    if not KnowledgeItem.objects.visible().filter(source_id=storable(source_id)).exists():
+    if not KnowledgeItem.objects.visible_to(viewer).filter(source_id=storable(source_id)).exists():
         raise UnknownSource.of(source_id)
     return source_id
 

@@ -25,6 +25,7 @@ from knowledge.models import KnowledgeItem
 from knowledge.search import SearchHit, SearchQuery, search
 from knowledge.search.words import STOP_WORDS, question
 from progress.loop import submit
+from progress.viewer import OPERATOR, Viewer
 
 EXTRACTIVE = "extractive"
 NOTHING = "none"
@@ -88,9 +89,12 @@ def answer(question: str, *, history: Sequence[Turn] = (), source_id: str | None
     yield from _in_background(plan)
 
 
-def prepare(question: str, *, history: Sequence[Turn] = (), source_id: str | None = None) -> Plan:
+def prepare(
+    question: str, *, history: Sequence[Turn] = (), source_id: str | None = None, viewer: Viewer = OPERATOR
+) -> Plan:
     """Search, and decide who writes. Uses the database; the writing does not."""
-    asked = SearchQuery(text=condensed(question, history), source_id=source_id or None, match_count=PASSAGES)
+    text = condensed(question, history)
+    asked = SearchQuery(text=text, source_id=source_id or None, match_count=PASSAGES, viewer=viewer)
     try:
         hits = search(asked).hits
     except BadQuery as error:
@@ -98,7 +102,7 @@ def prepare(question: str, *, history: Sequence[Turn] = (), source_id: str | Non
             raise
         hits = ()
     if not hits:
-        return Plan(question, tuple(history), (), NOTHING, _nothing_found(question, source_id))
+        return Plan(question, tuple(history), (), NOTHING, _nothing_found(question, source_id, viewer))
     if label := llm.label():
         return Plan(question, tuple(history), hits, label)
     found = extract(asked.text, hits)
@@ -145,8 +149,8 @@ def _telling(text: str) -> list[str]:
     return [lexeme for word in question(text).words for lexeme in word.whole if lexeme not in STOP_WORDS]
 
 
-def _nothing_found(text: str, source_id: str | None) -> str:
-    sources = KnowledgeItem.objects.visible().count()
+def _nothing_found(text: str, source_id: str | None, viewer: Viewer) -> str:
+    sources = KnowledgeItem.objects.visible_to(viewer).count()
     if not sources:
         return "Nothing has been read yet, so there is nothing to answer from. Add a documentation site first."
     topic = ", ".join(f"`{word}`" for word in _telling(text)[:5])

@@ -32,6 +32,7 @@ from knowledge.chat.recorder import Chunks, Recorder
 from knowledge.errors import KnowledgeError
 from progress.loop import background_loop
 from progress.messages import ErrorBody
+from progress.viewer import account
 
 logger = logging.getLogger(__name__)
 
@@ -156,14 +157,14 @@ class Runner:
 
 def planned(message_id: int) -> Plan | None:
     """The question of an answer, with the conversation before it, searched for; None when it was deleted."""
-    answer = ChatMessage.objects.filter(pk=message_id).first()
+    answer = ChatMessage.objects.select_related("session").filter(pk=message_id).first()
     if answer is None:
         return None
     earlier = ChatMessage.objects.filter(session=answer.session_id, pk__lt=message_id).order_by("-pk")
     question, *before = list(earlier[: TURNS + 1])
     # A refusal or a failure is no context for the next question.
     history = [Turn(one.role, one.text) for one in reversed(before) if one.state == ChatMessage.State.COMPLETE]
-    return prepare(question.text, history=history, source_id=answer.source_id)
+    return prepare(question.text, history=history, source_id=answer.source_id, viewer=account(answer.session.owner_id))
 
 
 def with_own_connection(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -14,6 +14,7 @@ from knowledge.embedding.models import EmbeddingSpace
 from knowledge.errors import UnknownSource
 from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem
 from knowledge.portable.form import FORMAT, VERSION, packed
+from progress.viewer import OPERATOR, Viewer
 from progress.wire import storable, to_wire
 
 PAGES_PER_READ = 20
@@ -45,20 +46,20 @@ ITEM_FIELDS = (
 )
 
 
-def export_lines(source_id: str) -> Iterator[str]:
+def export_lines(source_id: str, viewer: Viewer = OPERATOR) -> Iterator[str]:
     """Header, pages, aliases, end; each with its newline. Raises UnknownSource at the first line, and when the source
     is deleted meanwhile: the file then lacks its end. No query is open between two lines: each may be asked for in
     another thread."""
-    item = _visible(source_id)
+    item = _visible(source_id, viewer)
     space = vectors.serving()
     yield _line(_header(item, space))
-    yield from _pages(item, space)
+    yield from _pages(item, space, viewer)
     yield from _aliases(item)
     yield _line({"type": "end"})
 
 
-def _visible(source_id: str) -> KnowledgeItem:
-    item = KnowledgeItem.objects.visible().filter(source_id=storable(source_id)).first()
+def _visible(source_id: str, viewer: Viewer) -> KnowledgeItem:
+    item = KnowledgeItem.objects.visible_to(viewer).filter(source_id=storable(source_id)).first()
     if item is None:
         raise UnknownSource.of(storable(source_id))
     return item
@@ -76,10 +77,10 @@ def _header(item: KnowledgeItem, space: EmbeddingSpace | None) -> dict[str, Any]
     }
 
 
-def _pages(item: KnowledgeItem, space: EmbeddingSpace | None) -> Iterator[str]:
+def _pages(item: KnowledgeItem, space: EmbeddingSpace | None, viewer: Viewer) -> Iterator[str]:
     after = 0
     while True:
-        _visible(item.source_id)
+        _visible(item.source_id, viewer)
         pages = list(Document.objects.filter(item=item, alias_of=None, pk__gt=after).order_by("pk")[:PAGES_PER_READ])
         if not pages:
             return

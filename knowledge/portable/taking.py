@@ -33,6 +33,8 @@ from progress.errors import ProgressEnded, UnknownProgress
 from progress.messages import ErrorBody
 from progress.models import Progress
 from progress.status import Status
+from progress.viewer import OPERATOR, Viewer
+from progress.wire import storable
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +54,9 @@ class Overtaken(Exception):
     """Another worker is at this file."""
 
 
-def start(file: Incoming, *, owner_id: int | None = None, here: bool = False) -> Progress:
-    """Keep the file and queue it; with `here` the caller will `run` it. Raises BadImport, ImportRunning and
-    ImportTooLarge; nothing is kept then."""
+def start(file: Incoming, *, viewer: Viewer = OPERATOR, here: bool = False) -> Progress:
+    """Keep the file and queue it; with `here` the caller will `run` it. Raises BadImport, ImportRunning, ImportTooLarge
+    and NotOwner; nothing is kept then."""
     folder().mkdir(parents=True, mode=0o700, exist_ok=True)
     kept = folder() / f"{time.time_ns()}.part"
     try:
@@ -62,7 +64,7 @@ def start(file: Incoming, *, owner_id: int | None = None, here: bool = False) ->
         with kept.open("rb") as lines:
             header = header_of(lines.readline(MAX_HEADER_BYTES))
         with transaction.atomic():
-            row = _create(header, owner_id)
+            row = _create(header, viewer)
             kept.replace(path_of(row.pk))
             if not here:
                 transaction.on_commit(partial(wake, row.pk))
@@ -90,10 +92,12 @@ def _keep(file: Incoming, path: Path) -> None:
             kept.write(chunk)
 
 
-def _create(header: Header, owner_id: int | None) -> Progress:
+def _create(header: Header, viewer: Viewer) -> Progress:
     facts = header.source
-    item = actions.get_or_create_item(
-        source_id=facts.source_id,
+    known = KnowledgeItem.objects.visible_to(viewer).filter(source_id=facts.source_id).first()
+    item = known or actions.get_or_create_item(
+        source_id=actions.private_id(facts.source_id, viewer.user_id),
+        owner_id=viewer.user_id,
         url=facts.url,
         title=facts.title,
         source_type=facts.source_type,
@@ -103,13 +107,20 @@ def _create(header: Header, owner_id: int | None) -> Progress:
         update_frequency=facts.update_frequency,
         group_name=facts.group_name,
     )
+    viewer.must_own(f"The source {item.title!r}", item.owner_id)
     KnowledgeItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     running = Progress.objects.active().filter(source_id=item.source_id, kind=Progress.Kind.IMPORT).first()
     if running is not None:
         hint = "Wait until it ends, or stop it."
         raise ImportRunning(f"{item.title} is being imported (progress id {running.pk}).", hint=hint, field="file")
     line = f"Importing {item.title}: {header.counts.pages} pages, {header.counts.chunks} chunks"
-    row = tracker.create(Progress.Kind.IMPORT, source_id=item.source_id, lines=[line], owner_id=owner_id)
+    row = tracker.create(
+        Progress.Kind.IMPORT,
+        source_id=item.source_id,
+        lines=[line],
+        owner_id=item.owner_id if item.private else viewer.user_id,
+        private=item.private,
+    )
     total = header.counts.pages + header.counts.aliases
     return tracker.update(row.pk, row=row, set_={"total_pages": total, "discovered_urls": total})
 
@@ -137,12 +148,16 @@ def sweep() -> None:
             path.unlink(missing_ok=True)
 
 
-def cancel(progress_id: str) -> Progress:
-    """What is taken already stays. Raises UnknownProgress, also for what is no import, and ProgressEnded."""
+def cancel(progress_id: str, *, viewer: Viewer = OPERATOR) -> Progress:
+    """What is taken already stays. Raises UnknownProgress, also for what is no import, NotOwner and ProgressEnded."""
     with transaction.atomic():
+        if not Progress.objects.visible_to(viewer).filter(pk=storable(progress_id)).exists():
+            raise UnknownProgress(f"No import has the progress id {progress_id!r}.", field="progress_id")
         row = tracker.lock(progress_id)
         if row.kind != Progress.Kind.IMPORT:
             raise UnknownProgress(f"No import has the progress id {progress_id!r}.", field="progress_id")
+        owners = KnowledgeItem.objects.filter(source_id=row.source_id).values_list("owner_id", flat=True)
+        viewer.must_own("The import", row.owner_id, *owners)
         tracker.cancel(row.pk, row=row, lines=[f"Cancelled: {row.processed_pages} pages are kept."])
     path_of(progress_id).unlink(missing_ok=True)
     return row

@@ -16,6 +16,7 @@ from typing import Any
 from knowledge.errors import BadQuery
 from knowledge.search.query import MAX_QUERY_CHARS, Mode, SearchQuery
 from knowledge.search.retrieve import search
+from progress.viewer import OPERATOR, Viewer
 
 MODES: tuple[Mode, ...] = ("keyword", "vector", "hybrid")
 DEPTH = 10
@@ -83,14 +84,14 @@ def read_questions(value: Any) -> tuple[EvalQuestion, ...]:
     return tuple(_question(one, f"questions[{at}]") for at, one in enumerate(listed))
 
 
-def evaluate(questions: Sequence[EvalQuestion], modes: Sequence[Mode] = MODES) -> Evaluation:
+def evaluate(questions: Sequence[EvalQuestion], modes: Sequence[Mode] = MODES, viewer: Viewer = OPERATOR) -> Evaluation:
     """Raises UnknownSource, and BadQuery for a question that cannot be asked. A mode that cannot search at all is told
     in its score: the others still have theirs."""
     scores: list[ModeScore] = []
     ranks: list[dict[Mode, int | None]] = [{} for _ in questions]
     for mode in modes:
         try:
-            answers = [_ask(question, mode) for question in questions]
+            answers = [_ask(question, mode, viewer) for question in questions]
         except BadQuery as error:
             if error.field != "mode":
                 raise
@@ -102,9 +103,9 @@ def evaluate(questions: Sequence[EvalQuestion], modes: Sequence[Mode] = MODES) -
     return Evaluation(tuple(questions), tuple(scores), tuple(ranks))
 
 
-def _ask(question: EvalQuestion, mode: Mode) -> _Answer:
+def _ask(question: EvalQuestion, mode: Mode, viewer: Viewer) -> _Answer:
     query = SearchQuery(
-        question.query, question.source_id, question.tags, match_count=DEPTH, return_mode="pages", mode=mode
+        question.query, question.source_id, question.tags, DEPTH, return_mode="pages", mode=mode, viewer=viewer
     )
     started = time.perf_counter()
     outcome = search(query)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from knowledge.search.snippet import Snippet
+from progress.viewer import OPERATOR, Viewer
 
 Mode = Literal["hybrid", "vector", "keyword"]
 ReturnMode = Literal["chunks", "pages"]
@@ -16,7 +17,7 @@ MAX_MATCHES = 50
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """`source_id` and `tags` narrow the sources; every tag must be there."""
+    """`source_id` and `tags` narrow the sources that exist for the `viewer`; every tag must be there."""
 
     text: str
     source_id: str | None = None
@@ -24,6 +25,7 @@ class SearchQuery:
     match_count: int = 5
     return_mode: ReturnMode = "chunks"
     mode: Mode = "hybrid"
+    viewer: Viewer = OPERATOR
 
 
 class Scores(NamedTuple):

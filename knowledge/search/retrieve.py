@@ -6,6 +6,8 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, get_args
 
+from django.db.models import Q
+
 from knowledge.embedding import EmbeddingError, embedded_text, embedder, spaces
 from knowledge.errors import BadQuery, UnknownSource
 from knowledge.models import Chunk, KnowledgeItem
@@ -17,6 +19,7 @@ from knowledge.search.snippet import snippet
 from knowledge.search.vectors import VectorsUnavailable, vector_index
 from knowledge.search.words import Question, question
 from progress import tracing
+from progress.viewer import Viewer
 from progress.wire import storable
 
 logger = logging.getLogger(__name__)
@@ -153,16 +156,21 @@ def question_of(query: SearchQuery) -> Question:
 
 def items_of(query: SearchQuery) -> Collection[int] | None:
     """The sources to search in; None for all, which spares the index a look at every chunk's source."""
-    visible = KnowledgeItem.objects.visible()
+    visible = KnowledgeItem.objects.visible_to(query.viewer)
     if query.source_id is not None:
         source_id = storable(query.source_id)
         found = visible.filter(source_id=source_id).first()
         if found is None:
             raise UnknownSource.of(source_id, field="source")
         visible = visible.filter(pk=found.pk)
-    elif not query.tags and not KnowledgeItem.objects.filter(deleted_at__isnull=False).exists():
+    elif not query.tags and not _some_are_hidden(query.viewer):
         return None
     return list(visible.tagged(map(storable, query.tags)).values_list("pk", flat=True))
+
+
+def _some_are_hidden(viewer: Viewer) -> bool:
+    deleted = Q(deleted_at__isnull=False)
+    return KnowledgeItem.objects.filter(deleted if viewer.everything else deleted | ~viewer.seen()).exists()
 
 
 def _matches(ranked: Sequence[Fused]) -> list[_Match]:

@@ -22,6 +22,7 @@ from knowledge.models import KnowledgeItem
 from knowledge.routing import websocket_urlpatterns
 from progress import hub as hub_module
 from progress.hub import hub
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import page, source, store
 from tests.wire import assert_shaped_like, golden, published
 
@@ -53,7 +54,7 @@ Read = dict[str, Any]
     ],
 )
 def test_what_a_client_asks_for(message: dict[str, Any], expected: View) -> None:
-    assert View.wanted(message) == expected
+    assert View.wanted(message, OPERATOR) == expected
 
 
 class Client:

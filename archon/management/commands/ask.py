@@ -15,6 +15,7 @@ from rich.text import Text
 from archon.mcp.sources import source_named
 from archon.terminal import DONE, NOTHING_FOUND, TerminalCommand
 from knowledge.chat.answer import EXTRACTIVE, Delta, Done, Typing, answer
+from progress.viewer import OPERATOR
 
 
 class Command(TerminalCommand):
@@ -26,7 +27,7 @@ class Command(TerminalCommand):
 
     def answer(self, options: dict[str, Any]) -> int:
         question = " ".join(options["question"])
-        source_id = source_named(options["source"]).source_id if options["source"] else None
+        source_id = source_named(OPERATOR, options["source"]).source_id if options["source"] else None
         with closing(answer(question, source_id=source_id)) as parts:  # type: ignore[type-var]
             for part in parts:
                 if isinstance(part, Done):

@@ -11,6 +11,7 @@ from archon.mcp.sources import source_named
 from archon.terminal import DONE, NOTHING_FOUND, TerminalCommand
 from knowledge.bodies import chunk_hit_body, page_hit_body
 from knowledge.search import MAX_MATCHES, SearchHit, SearchQuery, search
+from progress.viewer import OPERATOR
 
 
 class Command(TerminalCommand):
@@ -27,7 +28,7 @@ class Command(TerminalCommand):
     def answer(self, options: dict[str, Any]) -> int:
         query = SearchQuery(
             text=" ".join(options["words"]),
-            source_id=source_named(options["source"]).source_id if options["source"] else None,
+            source_id=source_named(OPERATOR, options["source"]).source_id if options["source"] else None,
             tags=tuple(options["tag"]),
             match_count=options["limit"],
             return_mode="pages" if options["pages"] else "chunks",

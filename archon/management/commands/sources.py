@@ -11,6 +11,7 @@ from rich.text import Text
 from archon.terminal import DONE, NOTHING_FOUND, TerminalCommand
 from knowledge.bodies import source_body
 from knowledge.listing import ItemFilter
+from progress.viewer import OPERATOR
 
 
 class Command(TerminalCommand):
@@ -20,7 +21,7 @@ class Command(TerminalCommand):
         parser.add_argument("search", nargs="?", default="", help="only those whose title or URL contains this")
 
     def answer(self, options: dict[str, Any]) -> int:
-        items = list(ItemFilter(search=options["search"]).items())
+        items = list(ItemFilter(OPERATOR, search=options["search"]).items())
         if self.as_json:
             self.tell({"sources": [source_body(item) for item in items], "count": len(items)})
         elif items:

@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 0419a2c0dce4e7a183f95873133bdca0c270a26f5faa2bdc24f55c3416985eb2
+// digest: 9a603b7698db3d248c376a3b0aa454dfcd778a1d2e67c93fc6556fca0aaf576a
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -873,6 +873,8 @@ export interface components {
             render: "auto" | "http" | "browser";
             /** @default true */
             respect_robots: boolean;
+            /** @default false */
+            private: boolean;
         };
         CrawlPreview: {
             kind: string;
@@ -1110,6 +1112,7 @@ export interface components {
             update_frequency: number;
             original_url: string;
             group_name: string;
+            private: boolean;
         };
         ItemSummary: {
             source_id: string;
@@ -1178,6 +1181,8 @@ export interface components {
             update_frequency: number;
             /** @default  */
             group_name: string;
+            /** @default false */
+            private: boolean;
         };
         ItemDeleted: {
             /** @default true */
@@ -2437,6 +2442,8 @@ export interface operations {
                     knowledge_type?: string;
                     /** @default true */
                     extract_code_examples?: boolean;
+                    /** @default false */
+                    private?: boolean;
                 };
             };
         };
@@ -3209,6 +3216,7 @@ export namespace Messages {
               update_frequency: number;
               original_url: string;
               group_name: string;
+              private: boolean;
           };
           ItemsBody: {
               items: components["schemas"]["ItemBody"][];

@@ -1,0 +1,187 @@
+"""An upgrade meets a database in use: rows of the version before, odd ones among them, and crawls in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection, models
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from crawler import actions, slice
+from crawler.models import CrawlJob, CrawlUrl
+from crawler.urls import canonical_url, source_id_for, url_hash
+from knowledge.listing import ItemFilter
+from knowledge.models import KnowledgeItem
+from knowledge.search import SearchQuery, search
+from progress.models import Progress
+from progress.viewer import NOBODY, OPERATOR, Viewer
+from tests.site import LocalSite, docs_site
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BEFORE_OWNERS = [("knowledge", "0008_removed_pages"), ("progress", "0003_unsent_verdicts")]
+APPS = ("knowledge", "progress", "crawler")
+WORD = "xylophonequartz"
+
+
+def migrate(*targets: tuple[str, str]) -> Any:
+    """To these, or to the newest; the models as they are there."""
+    executor = MigrationExecutor(connection)
+    wanted = list(targets) or executor.loader.graph.leaf_nodes()
+    executor.migrate(wanted)
+    executor.loader.build_graph()
+    others = [leaf for leaf in executor.loader.graph.leaf_nodes() if leaf[0] not in {app for app, _ in targets}]
+    applied = [leaf for leaf in others if leaf in executor.loader.applied_migrations]
+    return executor.loader.project_state([*wanted, *applied]).apps
+
+
+@pytest.fixture
+def before_owners() -> Iterator[Any]:
+    """The tables as they were before sources had owners."""
+    yield migrate(*BEFORE_OWNERS)
+    migrate()
+
+
+@pytest.fixture
+def people() -> dict[str, Any]:
+    return {name: get_user_model().objects.create_user(name) for name in ("alice", "bob")}
+
+
+def rows_of(apps: Any) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table of ours, by its own columns."""
+    tables = [model for name in APPS for model in apps.get_app_config(name).get_models()]
+    return {model._meta.label: list(model.objects.order_by("pk").values()) for model in tables}
+
+
+def crawled(apps: Any, name: str, *owner_ids: int | None, **fields: Any) -> Any:
+    """A source with an operation for each of these, in this order of time."""
+    url = canonical_url(f"https://{name}.example/")
+    item = apps.get_model("knowledge", "KnowledgeItem").objects.create(
+        **{"source_id": source_id_for(url), "url": url, "title": name, **fields}
+    )
+    began = timezone.now() - timedelta(days=9)
+    for day, owner_id in enumerate(owner_ids):
+        progress = apps.get_model("progress", "Progress").objects.create(
+            id=f"{name}-{day}",
+            source_id=source_id_for(url),
+            owner_id=owner_id,
+            status="completed",
+            start_time=began + timedelta(days=day),
+            completed_at=began + timedelta(days=day, hours=1),
+            sequence=2,
+        )
+        for sequence in (1, 2):
+            apps.get_model("progress", "ProgressEvent").objects.create(
+                progress=progress, sequence=sequence, type="crawl_progress", payload="{}", lines=["é", "\\", "'"]
+            )
+        apps.get_model("crawler", "CrawlJob").objects.create(
+            item=item, progress=progress, url=url, scope={"seed": url}, max_pages=7
+        )
+    return item
+
+
+def odd_rows(apps: Any, people: dict[str, Any]) -> None:
+    """What a database gathers: long gone accounts, deleted sources, operations of nothing, empty and null columns."""
+    alice, bob = people["alice"].pk, people["bob"].pk
+    crawled(apps, "scheduled", None, bob, alice)
+    crawled(apps, "alices", alice, bob)
+    crawled(apps, "nobodys", None)
+    crawled(apps, "untouched", description="", tags=[], fetched_at=None)
+    crawled(apps, "deleted", bob, deleted_at=timezone.now(), source_id="0123456789abcdef~7", tags=["a", 'b"c', ""])
+    crawled(apps, "upload", alice, source_type="file", url="", update_frequency=0)
+    progress = apps.get_model("progress", "Progress").objects
+    progress.create(id="embed", kind="embed", source_id="", pages_per_second=None, eta_seconds=None, error={})
+    progress.create(id="of a source that is gone", source_id="f" * 16, owner_id=bob, status="failed", error={"code": 1})
+    progress.create(id="unsent/é", unsent=True, unsent_lines=["waits"], queue_position=3, samples=[[1.5, 2, None]])
+
+
+def a_page_of(apps: Any, item: Any) -> None:
+    """A document with an alias, a chunk, a code example, and a page that was removed."""
+    now = timezone.now()
+    knowledge = apps.get_app_config("knowledge")
+    times = {"fetched_at": now, "first_seen_at": now, "changed_at": now}
+    page = {"item": item, "content_hash": "c" * 32, **times}
+    document = knowledge.get_model("Document").objects.create(
+        url=f"{item.url}a", url_hash="a" * 32, markdown=f"# {WORD}", code_example_count=None, **page
+    )
+    knowledge.get_model("Document").objects.create(url=f"{item.url}b", url_hash="b" * 32, alias_of=document, **page)
+    chunk = {"document": document, "item": item, "ordinal": 0, "content_hash": "d" * 32}
+    knowledge.get_model("Chunk").objects.create(**chunk, char_count=3, content=WORD)
+    knowledge.get_model("CodeExample").objects.create(**chunk, code="x = 1")
+    knowledge.get_model("RemovedPage").objects.create(item=item, page_id=5, url=f"{item.url}c")
+
+
+def test_nothing_is_lost_and_sources_belong_to_who_crawled_them_first(before_owners: Any, people: Any) -> None:
+    odd_rows(before_owners, people)
+    a_page_of(before_owners, before_owners.get_model("knowledge", "KnowledgeItem").objects.get(title="alices"))
+    before = rows_of(before_owners)
+    assert all(before[label] for label in ("knowledge.Chunk", "knowledge.CodeExample", "progress.ProgressEvent"))
+    after = rows_of(migrate())
+    owners = {row["title"]: row["owner_id"] for row in after["knowledge.KnowledgeItem"]}
+    alice, bob = people["alice"].pk, people["bob"].pk
+    assert owners == {
+        "scheduled": bob, "alices": alice, "upload": alice, "nobodys": None, "untouched": None, "deleted": None,
+    }  # fmt: skip
+    for label in ("knowledge.KnowledgeItem", "progress.Progress"):
+        assert {row.pop("private") for row in after[label]} == {False}
+    for row in after["knowledge.KnowledgeItem"]:
+        del row["owner_id"]
+    assert after == before
+    assert rows_of(migrate(*BEFORE_OWNERS)) == before  # and back
+    migrate()
+    assert set(ItemFilter(NOBODY).items()) == set(KnowledgeItem.objects.visible())  # all is shared, as it was
+
+
+def test_without_accounts_everything_is_seen_as_before(before_owners: Any) -> None:
+    item = crawled(before_owners, "docs", None)
+    a_page_of(before_owners, item)
+    migrate()
+    assert [one.title for one in ItemFilter(OPERATOR).items()] == ["docs"]
+    assert KnowledgeItem.objects.get().owner_id is None
+    actions.refresh(item.source_id)
+    assert Progress.objects.visible_to(OPERATOR).count() == 2
+
+
+def test_a_crawl_in_flight_goes_on(before_owners: Any, people: Any) -> None:
+    """Its first page is held by a worker that the upgrade ended."""
+    with LocalSite(docs_site(4)) as site:
+        seed = canonical_url(f"{site.url}/docs/")
+        crawl = before_owners.get_app_config("crawler")
+        item = before_owners.get_model("knowledge", "KnowledgeItem").objects.create(
+            source_id=source_id_for(seed), url=seed, title=seed
+        )
+        progress = before_owners.get_model("progress", "Progress").objects.create(
+            id="in-flight", source_id=item.source_id, owner_id=people["bob"].pk, status="crawling", stage="crawling"
+        )
+        request = actions.CrawlRequest(seed)
+        job = crawl.get_model("CrawlJob").objects.create(
+            item=item, progress=progress, url=seed, scope=request.scope_of(seed).to_json(), max_pages=50
+        )
+        held = {"state": "leased", "epoch": 1, "lease_owner": "gone", "lease_until": timezone.now()}
+        crawl.get_model("CrawlUrl").objects.create(job=job, url=seed, url_hash=url_hash(seed), **held)
+        migrate()
+        running = CrawlJob.objects.get(pk=job.pk)
+        while slice.run(running):
+            pass
+    row = Progress.objects.get(pk="in-flight")
+    assert (row.status, row.private, row.owner_id) == ("completed", False, people["bob"].pk)
+    assert not CrawlUrl.objects.filter(job=running).outstanding().exists()
+    assert row.processed_pages > 1
+    source = KnowledgeItem.objects.get()
+    assert source.owner_id == people["bob"].pk
+    for viewer in (NOBODY, Viewer(people["alice"].pk)):
+        assert search(SearchQuery("chapter", viewer=viewer)).hits
+
+
+def test_a_worker_of_the_version_before_still_writes(before_owners: Any) -> None:
+    """While a server is upgraded its old processes run on for a moment, and know nothing of the new columns."""
+    migrate()
+    crawled(before_owners, "late", None)
+    old_progress: models.Model = before_owners.get_model("progress", "Progress").objects.create(id="late")
+    assert Progress.objects.get(pk=old_progress.pk).private is False
+    assert [item.private for item in KnowledgeItem.objects.all()] == [False]
