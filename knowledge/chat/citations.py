@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from knowledge.chat.messages import CitationBody
+from knowledge.plain import without_addresses
 from knowledge.search import SearchHit
 from knowledge.search.snippet import snippet
 from knowledge.search.words import STOP_WORDS, question, spans
@@ -224,5 +225,5 @@ def citation_bodies(passages: Sequence[SearchHit], cited: Iterable[int], asked: 
             "heading_path": hit.heading_path,
             "url": hit.url,
             "page_url": hit.page_url,
-            "snippet": snippet(hit.content, words).text,
+            "snippet": snippet(without_addresses(hit.content), words).text,
         }

@@ -11,6 +11,7 @@ from django.db.models import Q
 from knowledge.embedding import EmbeddingError, embedded_text, embedder, spaces
 from knowledge.errors import BadQuery, UnknownSource
 from knowledge.models import Chunk, KnowledgeItem
+from knowledge.plain import without_addresses
 from knowledge.search.fusion import Fused, fused
 from knowledge.search.keyword import Ranked, keyword_index
 from knowledge.search.query import MAX_MATCHES, MAX_QUERY_CHARS, Mode, Scores, SearchHit, SearchOutcome, SearchQuery
@@ -289,7 +290,7 @@ def _hit(chunk: Chunk, match: _Match, asked: Question, text: str) -> SearchHit:
         page_word_count=chunk.document.word_count,
         score=_rounded(match.score),
         scores=Scores(*(None if one is None else _rounded(one) for one in match.scores)),
-        snippet=snippet(text, asked.lexemes),
+        snippet=snippet(without_addresses(text), asked.lexemes),
         chunk_matches=match.on_page,
         average_score=_rounded(match.average or match.score),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from archon.terminal import DONE, TerminalCommand
@@ -29,12 +28,15 @@ class Command(TerminalCommand):
         if self.as_json:
             self.tell({"jobs": [payload_of(row) for row in newest], "count": len(newest)})
             return DONE
-        table = Table(box=None, header_style="dim")
-        for column in ("started", "kind", "status", "", "pages", "pace", "id", "last line"):
-            table.add_column(column, justify="right" if column == "" else "left", no_wrap=column == "id")
         for row in newest:
-            status = Text(row.status, style=COLOURS.get(row.status, "cyan"))
-            cells = (f"{row.percentage}%", pages_text(row), pace_text(row), row.id)
-            table.add_row(f"{row.start_time:%m-%d %H:%M}", row.kind, status, *cells, Text(row.log[:80]))
-        self.console.print(table)
+            self._show(row)
+        if not newest:
+            self.stderr.write("No job. Crawl a site: manage.py crawl https://docs.example.com/")
         return DONE
+
+    def _show(self, row: Progress) -> None:
+        """Lines, no table: an id that a narrow window cuts cannot be copied."""
+        status = (f"{row.status:10}", COLOURS.get(row.status, "cyan"))
+        facts = "  ".join(filter(None, (f"{row.percentage:3}%", pages_text(row), pace_text(row))))
+        self.console.print(Text.assemble((f"{row.start_time:%m-%d %H:%M}  ", "dim"), f"{row.kind:8}", status, facts))
+        self.console.print(Text.assemble((f"     {row.id}  ", "dim"), row.log[:200]))

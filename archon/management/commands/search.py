@@ -50,7 +50,8 @@ class Command(TerminalCommand):
     def _show(self, hit: SearchHit) -> None:
         self.console.print(Text.assemble((f"{hit.score:4.2f} ", "dim"), (hit.heading_path or hit.title, "bold")))
         self.console.print(Text(f"     {hit.url}", style="cyan"))
-        line = Text(f"     {hit.snippet.text}")
+        # One line, of the same length: the highlights are places in it.
+        line = Text("     " + hit.snippet.text.replace("\n", " "))
         for start, end in hit.snippet.highlights:
             line.stylize("bold yellow", start + 5, end + 5)
         self.console.print(line)

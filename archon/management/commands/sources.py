@@ -5,12 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from archon.terminal import DONE, NOTHING_FOUND, TerminalCommand
 from knowledge.bodies import source_body
 from knowledge.listing import ItemFilter
+from knowledge.models import KnowledgeItem
 from progress.viewer import OPERATOR
 
 
@@ -25,13 +25,14 @@ class Command(TerminalCommand):
         if self.as_json:
             self.tell({"sources": [source_body(item) for item in items], "count": len(items)})
         elif items:
-            table = Table(box=None, header_style="dim")
-            for column in ("id", "title", "url", "pages", "chunks", "status"):
-                table.add_column(column, justify="right" if column in ("pages", "chunks") else "left")
             for item in items:
-                counts = (str(item.document_count), str(item.chunk_count))
-                table.add_row(item.source_id, Text(item.title[:60]), Text(item.url), *counts, item.status)
-            self.console.print(table)
+                self._show(item)
         if not items:
             self.stderr.write("No source. Crawl one: manage.py crawl https://docs.example.com/")
         return DONE if items else NOTHING_FOUND
+
+    def _show(self, item: KnowledgeItem) -> None:
+        """Lines, no table: an id that a narrow window cuts cannot be copied."""
+        counts = f"{item.document_count:,} pages, {item.chunk_count:,} chunks, {item.status}"
+        self.console.print(Text.assemble((item.title[:100], "bold"), f"  {counts}"))
+        self.console.print(Text.assemble((f"     {item.source_id}  ", "dim"), (item.url, "cyan")))
