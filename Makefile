@@ -1,7 +1,8 @@
 # Each target is one line over a script or a command. The first start makes .venv; later ones take seconds.
 SHELL := /bin/sh
 PYTHON ?=
-JOBS ?= 2
+# One more than the cores of a small machine: much of the tests' time is waiting.
+JOBS ?= 3
 N ?= 100
 VENV := .venv/bin
 MANAGE := $(VENV)/python manage.py
