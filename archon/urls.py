@@ -56,5 +56,9 @@ urlpatterns = [
     path("docs/", documentation, name="docs"),
     path("docs/<path:name>", documentation, name="docs-page"),
     path("admin/", admin.site.urls),
-    re_path(r"^$|^(?:add|search|chat|assistants|system)$|^(?:chat|crawls|sources)/.*$", dashboard, name="dashboard"),
+    re_path(
+        r"^$|^(?:add|search|chat|assistants|settings|system)$|^(?:chat|crawls|settings|sources)/.*$",
+        dashboard,
+        name="dashboard",
+    ),
 ]

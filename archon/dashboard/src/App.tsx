@@ -10,6 +10,7 @@ import { SearchPage } from './pages/SearchPage';
 const more = () => import('./pages/more');
 const ChatPage = lazy(() => more().then((pages) => ({ default: pages.ChatPage })));
 const McpPage = lazy(() => more().then((pages) => ({ default: pages.McpPage })));
+const SettingsPage = lazy(() => more().then((pages) => ({ default: pages.SettingsPage })));
 const SourcePage = lazy(() => more().then((pages) => ({ default: pages.SourcePage })));
 const SystemPage = lazy(() => more().then((pages) => ({ default: pages.SystemPage })));
 
@@ -27,6 +28,8 @@ export function App() {
         <Route path="chat" element={<ChatPage />} />
         <Route path="chat/:sessionId" element={<ChatPage />} />
         <Route path="assistants" element={<McpPage />} />
+        <Route path="settings" element={<SettingsPage />} />
+        <Route path="settings/:view" element={<SettingsPage />} />
         <Route path="system" element={<SystemPage />} />
         <Route path="*" element={<NotFoundPage />} />
       </Route>

@@ -10,6 +10,7 @@ import './styles/base.css';
 import './styles/components.css';
 import './styles/pages.css';
 import './styles/more.css';
+import './styles/settings.css';
 
 const queries = new QueryClient({
   defaultOptions: {

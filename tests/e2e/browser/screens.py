@@ -43,6 +43,10 @@ class Shown:
             "source, a page by its address": f"/sources/{self.source_id}/page?url={quote(self.page_url, safe='')}",
             "assistants": "/assistants",
             "system": "/system",
+            "settings": "/settings",
+            "settings, variables": "/settings/variables",
+            "settings, tokens": "/settings/tokens",
+            "settings, webhooks": "/settings/webhooks",
             "not found": "/crawls",
         }
 

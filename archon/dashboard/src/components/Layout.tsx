@@ -60,10 +60,10 @@ export function Layout() {
               <FileCode2 aria-hidden />
               <span>API docs</span>
             </a>
-            <a className="header-link" href="/admin/" title="Admin">
+            <NavLink className="header-link" to="/settings" title="Settings">
               <Settings2 aria-hidden />
-              <span>Admin</span>
-            </a>
+              <span>Settings</span>
+            </NavLink>
             <ThemeToggle />
           </div>
         </div>

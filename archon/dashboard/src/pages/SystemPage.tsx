@@ -1,10 +1,10 @@
 import { useQuery } from '@tanstack/react-query';
+import { Link } from 'react-router';
 import { ActiveCrawls } from '../components/ActiveCrawls';
-import { ApiTokens } from '../components/ApiTokens';
 import { Fact } from '../components/Fact';
 import { ErrorNotice, Notice } from '../components/Notice';
 import { count, dateTime } from '../format';
-import { fetchHealth, fetchMetrics, fetchWhoAmI } from '../services/api';
+import { fetchHealth, fetchMetrics } from '../services/api';
 import { usePageTitle } from './usePageTitle';
 
 const POLL_MS = 5_000;
@@ -25,18 +25,21 @@ export function SystemPage() {
       <div className="page-head">
         <div>
           <h1>System</h1>
-          <p className="page-sub">How Archon is, what it holds, and who may call it.</p>
+          <p className="page-sub">How Archon is, and what it holds.</p>
         </div>
       </div>
       <Parts />
       <Holdings />
       <ActiveCrawls />
-      <Access />
       <section aria-labelledby="more-title">
         <div className="section-head">
           <h2 id="more-title">More</h2>
         </div>
         <ul className="panel rows">
+          <li className="row">
+            <Link to="/settings">Settings</Link>
+            <span className="muted">Models, every variable, API tokens and webhooks.</span>
+          </li>
           <More href="/api/docs" name="REST API" says="Every endpoint with its fields, to try out here." />
           <More href="/api/asyncapi.json" name="Messages of the streams" says="AsyncAPI with the schema of every message." />
           <More href="/metrics" name="Metrics" says="Prometheus text of the web process." />
@@ -98,19 +101,6 @@ function Holdings() {
         <Fact name="Code examples" value={count(data?.code_examples_count)} />
         <Fact name="Pages a source" value={data ? data.average_pages_per_source.toFixed(1) : '–'} />
       </dl>
-    </section>
-  );
-}
-
-function Access() {
-  const who = useQuery({ queryKey: ['whoami'], queryFn: ({ signal }) => fetchWhoAmI(signal), staleTime: 60_000 });
-  return (
-    <section aria-labelledby="access-title">
-      <div className="section-head">
-        <h2 id="access-title">API tokens</h2>
-        {who.data && <span className="muted">{who.data.mode === 'server' ? `Signed in as ${who.data.user}` : 'Local mode: no account is needed here'}</span>}
-      </div>
-      {who.isError ? <ErrorNotice error={who.error} onRetry={() => void who.refetch()} /> : <ApiTokens mine={who.data?.scopes ?? []} />}
     </section>
   );
 }

@@ -25,6 +25,11 @@ export type McpConfig = Schema['Config'];
 export type McpSnippet = Schema['SnippetOut'];
 export type LogRecord = Message['McpLogRecord'];
 export type Token = Schema['TokenOut'];
+export type Settings = Schema['SettingsOut'];
+export type Setting = Schema['SettingOut'];
+export type Webhook = Schema['WebhookOut'];
+export type WebhookEvent = Schema['Event'];
+export type Delivery = Schema['DeliveryOut'];
 
 // Knowledge
 
@@ -215,6 +220,32 @@ export function makeToken(name: string, scopes: Token['scopes']): Promise<Schema
 
 export function revokeToken(id: number): Promise<unknown> {
   return request('DELETE', `/api/tokens/${id}`);
+}
+
+// Settings
+
+export function fetchSettings(signal?: AbortSignal): Promise<Settings> {
+  return request('GET', '/api/settings', undefined, signal);
+}
+
+export async function fetchWebhooks(signal?: AbortSignal): Promise<Webhook[]> {
+  return (await request<Schema['WebhookList']>('GET', '/api/webhooks', undefined, signal)).webhooks;
+}
+
+export function makeWebhook(url: string, events: WebhookEvent[]): Promise<Schema['WebhookMade']> {
+  return request('POST', '/api/webhooks', { url, events });
+}
+
+export function deleteWebhook(id: number): Promise<unknown> {
+  return request('DELETE', `/api/webhooks/${id}`);
+}
+
+export function testWebhook(id: number): Promise<unknown> {
+  return request('POST', `/api/webhooks/${id}/test`);
+}
+
+export function fetchDeliveries(id: number, signal?: AbortSignal): Promise<Schema['DeliveryList']> {
+  return request('GET', `/api/webhooks/${id}/deliveries`, undefined, signal);
 }
 
 // Chat
