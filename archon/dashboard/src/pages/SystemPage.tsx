@@ -40,6 +40,7 @@ export function SystemPage() {
             <Link to="/settings">Settings</Link>
             <span className="muted">Models, every variable, API tokens and webhooks.</span>
           </li>
+          <More href="/docs/" name="Documentation" says="How to use it, run it and mend it; make example reads it in." />
           <More href="/api/docs" name="REST API" says="Every endpoint with its fields, to try out here." />
           <More href="/api/asyncapi.json" name="Messages of the streams" says="AsyncAPI with the schema of every message." />
           <More href="/metrics" name="Metrics" says="Prometheus text of the web process." />
