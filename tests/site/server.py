@@ -103,6 +103,10 @@ class LocalSite:
             for task in asyncio.all_tasks(self._loop):
                 task.cancel()
             self._loop.run_until_complete(asyncio.sleep(0))
+            # One with an answer that its client never read, or one accepted at the last moment, is nobody's else.
+            for transport in list(getattr(self._loop, "_transports", {}).values()):
+                transport.abort()
+            self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
 
