@@ -117,7 +117,7 @@ def _item_for(request: CrawlRequest, seed: str) -> KnowledgeItem:
     if known:
         viewer.must_own("The source of this address", known[0].owner_id)
         return known[0]
-    return get_or_create_item(
+    item = get_or_create_item(
         source_id=private_id(source_id_for(seed), viewer.user_id),
         url=seed,
         title=seed,
@@ -127,6 +127,8 @@ def _item_for(request: CrawlRequest, seed: str) -> KnowledgeItem:
         owner_id=viewer.user_id,
         private=request.private and viewer.user_id is not None,
     )
+    viewer.must_own("The source of this address", item.owner_id)  # one that was theirs may be another's by now
+    return item
 
 
 def _key_of(request: CrawlRequest) -> str | None:

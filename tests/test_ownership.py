@@ -13,7 +13,9 @@ import pytest
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
 from mcp.server.mcpserver.exceptions import ToolError
 
 from archon import tokens
@@ -208,6 +210,33 @@ def test_what_others_asked_through_their_assistants_is_for_staff(
     logs.write("INFO", "mcp.server", f"Tool called with query: {WORD}")
     assert client.get("/api/mcp/status", headers=others["alice"]).json()["logs"] == []
     assert WORD in str(client.get("/api/mcp/status", headers=others["staff"]).json()["logs"])
+
+
+def queries_of(client: Client, headers: dict[str, str]) -> dict[str, int]:
+    counts = {}
+    for path, body in {**dict.fromkeys(LISTS), **QUESTIONS}.items():
+        with CaptureQueriesContext(connection) as captured:
+            if body is None:
+                response = client.get(path, headers=headers)
+            else:
+                response = client.post(path, body, "application/json", headers=headers)
+            assert response.status_code == 200, path
+        counts[path] = len(captured)
+    return counts
+
+
+def test_a_thousand_sources_cost_no_more_queries_than_one(
+    client: Client, bob: Any, hidden: Hidden, others: dict[str, dict[str, str]]
+) -> None:
+    KnowledgeItem.objects.create(source_id="0" * 16, url=SEED, title="shared")
+    queries_of(client, others["alice"])  # what is asked once in a process is no matter here
+    few = queries_of(client, others["alice"])
+    KnowledgeItem.objects.bulk_create(
+        KnowledgeItem(source_id=f"{n:016}", url=SEED, title="one", owner=bob, private=bool(n % 2))
+        for n in range(1, 1000)
+    )
+    assert queries_of(client, others["alice"]) == few
+    assert client.get("/api/knowledge-items", headers=others["alice"]).json()["total"] == 500
 
 
 def test_a_page_is_not_found_by_its_url(client: Client, hidden: Hidden, others: dict[str, dict[str, str]]) -> None:
