@@ -33,6 +33,7 @@ class Shown:
             "search": "/search",
             "search, results": "/search?q=streams",
             "search, nothing found": "/search?q=zzzzqqqq",
+            "search, eval bench": "/search?view=eval",
             "source": f"/sources/{self.source_id}",
             "source, chunks": f"/sources/{self.source_id}/chunks",
             "source, edit": f"/sources/{self.source_id}/edit",

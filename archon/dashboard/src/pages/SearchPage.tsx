@@ -1,8 +1,9 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Lightbulb, Plus, Search, SearchX } from 'lucide-react';
-import { useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import { Link } from 'react-router';
 import { Empty, ErrorNotice, Notice } from '../components/Notice';
+import { Tabs } from '../components/Tabs';
 import { SOURCES_QUERY } from '../components/useSourceTitle';
 import { count, milliseconds, plural, shortUrl, webAddress } from '../format';
 import { pieces, plainText, queryWords, snippet, wordsAt } from '../highlight';
@@ -25,7 +26,39 @@ const DONE_BY: Record<string, string> = {
 
 const COUNTS = ['5', '10', '20'];
 
+const EvalBench = lazy(() => import('../components/EvalBench').then((view) => ({ default: view.EvalBench })));
+
 export function SearchPage() {
+  const bench = useAddress()[0].get('view') === 'eval';
+  return (
+    <div className="page page-reading">
+      <h1 className="visually-hidden">{bench ? 'Eval bench' : 'Search'}</h1>
+      <Tabs
+        label="Views of the search"
+        tabs={[
+          { name: 'Search', to: '/search', current: !bench },
+          { name: 'Eval bench', to: '/search?view=eval', current: bench },
+        ]}
+      />
+      <div className="tab-body">
+        {bench ? (
+          <Suspense fallback={<div className="panel skeleton settings-waiting" role="status" aria-label="Loading" />}>
+            <Bench />
+          </Suspense>
+        ) : (
+          <SearchView />
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Bench() {
+  usePageTitle('Eval bench', 'Search');
+  return <EvalBench />;
+}
+
+function SearchView() {
   const [params, change] = useAddress();
   const question: SearchQuery = {
     query: params.get('q') ?? '',
@@ -44,8 +77,7 @@ export function SearchPage() {
   });
 
   return (
-    <div className="page page-reading">
-      <h1 className="visually-hidden">Search</h1>
+    <>
       <QueryBox value={question.query} busy={answer.isFetching} onSearch={(q) => change({ q })} />
       <div className="search-options">
         <fieldset className="segments segments-small">
@@ -89,7 +121,7 @@ export function SearchPage() {
         answer.data && !answer.isError && <Answer answer={answer.data} query={question.query} stale={answer.isPlaceholderData} />
       )}
       {answer.isLoading && <ResultSkeletons />}
-    </div>
+    </>
   );
 }
 

@@ -16,6 +16,7 @@ export type CrawledPages = Schema['CrawlUrlPage'];
 export type UploadedFile = Schema['UploadedFileOut'];
 export type SearchResult = Schema['Hit'];
 export type SearchAnswer = Schema['RagAnswer'];
+export type Evaluation = Schema['RagEvaluation'];
 export type SourceName = Pick<Schema['Source'], 'source_id' | 'title'>;
 export type PageSummary = Schema['PageSummary'];
 export type PageHtml = Schema['PageHtml'];
@@ -159,6 +160,10 @@ export interface SearchQuery {
 export function search(question: SearchQuery, signal?: AbortSignal): Promise<SearchAnswer> {
   const { source, ...rest } = question;
   return request('POST', '/api/rag/query', source ? { ...rest, source } : rest, signal);
+}
+
+export function evaluateSearch(questions: Partial<Schema['EvalQuestionIn']>[]): Promise<Evaluation> {
+  return request('POST', '/api/rag/eval', { questions });
 }
 
 export async function fetchSources(signal?: AbortSignal): Promise<SourceName[]> {
