@@ -31,8 +31,11 @@ WEIGHTS = "{" + ",".join(str(w / TITLE_WEIGHT) for w in (PARTS_WEIGHT, BODY_WEIG
 SATURATION = 0.05
 COUNTS_SECONDS = 300.0
 COUNTS_KEPT = 50_000
-# A lexeme in more chunks than this is counted no further, and leaves finding candidates to rarer ones.
+# A lexeme in more chunks than this is counted no further.
 COMMON_CHUNKS = 20_000
+# Ranking a chunk costs some 4 microseconds a lexeme. When the lexemes are in more chunks than this together, those
+# with the rarest of them are ranked; what holds the common ones alone would not have come first.
+RANKED_CHUNKS = 8_000
 # A tsvector keeps at most 256 places of one lexeme.
 PLACES_KEPT = 255
 
@@ -72,22 +75,38 @@ class PostgresKeywordIndex:
         counts, total = self._document_counts(question.lexemes)
         if not any(counts.values()):
             return []
+        drivers = _driving(question.lexemes, counts)
+        if counts[drivers[0]] > RANKED_CHUNKS:
+            # Only common words: what holds all of them, or has the one in a title or heading, comes first.
+            first = _every(question.words) if len(question.words) > 1 else f"{_quoted(drivers[0])}:AB"
+            ranked = self._ranked(question, counts, total, first, items, limit)
+            if len(ranked) >= limit:
+                return ranked
+        return self._ranked(question, counts, total, " | ".join(map(_quoted, drivers)), items, limit)
+
+    def _ranked(
+        self,
+        question: Question,
+        counts: dict[str, int],
+        total: int,
+        driving: str,
+        items: Collection[int] | None,
+        limit: int,
+    ) -> list[Ranked]:
         score, score_params = _score(question.lexemes, counts, total)
-        every_word = " & ".join(_one_word(word) for word in question.words)
-        driving = " | ".join(map(_quoted, _driving(question.lexemes, counts)))
-        of_items = "" if items is None else "AND c.item_id = ANY(%s)"
-        key = self._indexed.key
+        key, of_items = self._indexed.key, ""
+        if items is not None:
+            of_items = f"AND w.{key} IN (SELECT c.id FROM {self._indexed.rows} c WHERE c.item_id = ANY(%s))"  # noqa: S608
         sql = f"""
             SELECT w.{key},
                    ({score}) * CASE WHEN w.words @@ %s::tsquery THEN %s::float8 ELSE 1 END AS score
-            FROM {self._indexed.words} w JOIN {self._indexed.rows} c ON c.id = w.{key}
-            WHERE w.words @@ %s::tsquery {of_items}
+            FROM {self._indexed.words} w WHERE w.words @@ %s::tsquery {of_items}
             ORDER BY score DESC, w.{key} LIMIT %s
         """  # noqa: S608 (only placeholders and our own names are put together)
         bonus = ALL_WORDS_BONUS if len(question.words) > 1 else 1.0
         filters = () if items is None else (list(items),)
         with connection.cursor() as cursor:
-            cursor.execute(sql, [*score_params, every_word, bonus, driving, *filters, limit])
+            cursor.execute(sql, [*score_params, _every(question.words), bonus, driving, *filters, limit])
             return [Ranked(chunk_id, value) for chunk_id, value in cursor.fetchall()]
 
     def _document_counts(self, lexemes: Sequence[str]) -> tuple[dict[str, int], int]:
@@ -127,15 +146,19 @@ def _idf(count: int, total: int) -> float:
 
 
 def _driving(lexemes: Sequence[str], counts: dict[str, int]) -> list[str]:
-    """All lexemes, as long as they are in few chunks together; the rarest of them (two at least) when they are not."""
+    """The rarest lexeme and, as long as all are in few chunks together, the next rarer ones."""
     chosen: list[str] = []
     reached = 0
     for lexeme in sorted((lexeme for lexeme in lexemes if counts[lexeme]), key=lambda lexeme: counts[lexeme]):
         reached += counts[lexeme]
-        if len(chosen) >= 2 and reached > COMMON_CHUNKS:
+        if chosen and reached > RANKED_CHUNKS:
             break
         chosen.append(lexeme)
     return chosen
+
+
+def _every(words: Sequence[Word]) -> str:
+    return " & ".join(map(_one_word, words))
 
 
 def _tsvector(text: IndexedText) -> str:
