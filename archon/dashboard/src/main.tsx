@@ -11,6 +11,7 @@ import './styles/components.css';
 import './styles/pages.css';
 import './styles/more.css';
 import './styles/settings.css';
+import './styles/source.css';
 
 const queries = new QueryClient({
   defaultOptions: {

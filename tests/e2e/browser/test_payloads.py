@@ -57,18 +57,23 @@ def test_the_dashboard_runs_no_script_of_a_page(
     stored = stack.get(f"/api/pages?source_id={source_id}&limit=1000")
     source = f"/sources/{source_id}"
     chunks = stack.get(f"/api/knowledge-items/{source_id}/chunks?limit=1")["total"]
+    examples = stack.get(f"/api/knowledge-items/{source_id}/code-examples?limit=1")["total"]
     words = [f"hedgehog{number:03d}" for number in range(0, len(stored["pages"]), 10)]
     screens = [
         *((f"{source}/pages/{page['id']}", ".prose") for page in stored["pages"]),
         *((f"{source}?page={number}", ".row-link") for number in range(1, stored["total"] // 50 + 1)),
         *((f"{source}/chunks?page={number + 1}", ".chunk-text") for number in range((chunks + 19) // 20)),
         *((f"/search?q={word}", ".result") for word in words),
+        *((f"{source}/code?page={number + 1}", ".example-code") for number in range((examples + 19) // 20)),
+        (f"{source}/changes", ".change"),
         (f"{source}/edit", "form"),
         (f"/crawls/{progress_id}", ".crawled-url"),
+        (f"/crawls/{progress_id}?view=hosts", ".host"),
         ("/", ".card"),
         ("/?view=table", ".source-cell"),
         ("/assistants", ".mcp-snippet"),
         ("/system", ".health-part"),
+        ("/settings/variables", ".variable"),
     ]
     with visit(browser) as visited:
         found = [what for path, settled in screens for what in ran(visited, stack.url + path, settled)]

@@ -3,13 +3,16 @@ import { BookOpen, ChevronLeft, Pause, Play, RotateCcw, Search, Square } from 'l
 import { useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { ConfirmButton } from '../components/ConfirmButton';
+import { CrawlHosts } from '../components/CrawlHosts';
 import { CrawlProgress } from '../components/CrawlProgress';
 import { CrawledPages } from '../components/CrawledPages';
 import { ErrorNotice } from '../components/Notice';
+import { Tabs } from '../components/Tabs';
 import { SOURCES_QUERY, useSourceTitle } from '../components/useSourceTitle';
 import { dateTime } from '../format';
 import { pauseCrawl, resumeCrawl, retryFailed, stopCrawl } from '../services/api';
 import { isTerminal, type CrawlProgressData } from '../services/crawlProgressService';
+import { useAddress } from './useAddress';
 import { usePageTitle } from './usePageTitle';
 
 export function CrawlPage() {
@@ -22,6 +25,8 @@ function Crawl({ progressId }: { progressId: string }) {
   const [progress, setProgress] = useState<CrawlProgressData | null>(null);
   const name = useSourceTitle(progress) ?? progressId;
   const queries = useQueryClient();
+  const here = `/crawls/${encodeURIComponent(progressId)}`;
+  const hosts = useAddress()[0].get('view') === 'hosts';
   const refreshTitles = () => void queries.invalidateQueries({ queryKey: SOURCES_QUERY.queryKey });
   usePageTitle(progress ? `${progress.percentage}%` : '', name);
 
@@ -45,7 +50,16 @@ function Crawl({ progressId }: { progressId: string }) {
         <CrawlActions progressId={progressId} progress={progress} />
       </div>
       <CrawlProgress progressId={progressId} onProgress={setProgress} onComplete={refreshTitles} />
-      <CrawledPages progressId={progressId} progress={progress} />
+      <div className="crawl-views">
+        <Tabs
+          label="Views of the crawl"
+          tabs={[
+            { name: 'Pages', to: here, current: !hosts },
+            { name: 'Hosts', to: `${here}?view=hosts`, current: hosts },
+          ]}
+        />
+      </div>
+      {hosts ? <CrawlHosts progressId={progressId} progress={progress} /> : <CrawledPages progressId={progressId} progress={progress} />}
     </div>
   );
 }
@@ -92,7 +106,7 @@ function CrawlActions({ progressId, progress }: { progressId: string; progress: 
       {progress.sourceId && (progress.processedPages ?? 0) > 0 && (
         <Link className="button" to={`/sources/${encodeURIComponent(progress.sourceId)}`}>
           <BookOpen aria-hidden />
-          Pages
+          Open source
         </Link>
       )}
       {progress.sourceId && (progress.processedPages ?? 0) > 0 && (

@@ -2,6 +2,8 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { ChevronLeft, FileSearch, Search } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
+import { Changes } from '../components/Changes';
+import { CodeExamples } from '../components/CodeExamples';
 import { CopyButton } from '../components/CopyButton';
 import { Empty, ErrorNotice } from '../components/Notice';
 import { Pager } from '../components/Pager';
@@ -65,12 +67,18 @@ export function SourcePage() {
             tabs={[
               { name: 'Pages', to: base, current: view === 'pages', total: item.data?.metadata.document_count },
               { name: 'Chunks', to: `${base}/chunks`, current: view === 'chunks', total: item.data?.metadata.chunks_count },
+              { name: 'Code examples', to: `${base}/code`, current: view === 'code', total: item.data?.metadata.code_examples_count },
+              { name: 'Changes', to: `${base}/changes`, current: view === 'changes' },
               { name: 'Edit', to: `${base}/edit`, current: view === 'edit' },
             ]}
           />
           <div className="tab-body">
             {view === 'chunks' ? (
               <Chunks sourceId={sourceId} />
+            ) : view === 'code' ? (
+              <CodeExamples sourceId={sourceId} base={base} />
+            ) : view === 'changes' ? (
+              <Changes sourceId={sourceId} base={base} />
             ) : view === 'edit' ? (
               item.data && <SourceEditor key={item.data.source_id} item={item.data} />
             ) : (

@@ -21,6 +21,8 @@ export type SourceName = Pick<Schema['Source'], 'source_id' | 'title'>;
 export type PageSummary = Schema['PageSummary'];
 export type PageHtml = Schema['PageHtml'];
 export type Chunk = Schema['ChunkOut'];
+export type CodeExample = Schema['CodeExampleOut'];
+export type CrawlHost = Schema['CrawlHost'];
 export type McpStatus = Schema['ServerStatus'];
 export type McpConfig = Schema['Config'];
 export type McpSnippet = Schema['SnippetOut'];
@@ -102,6 +104,22 @@ export function fetchChunks(sourceId: string, page: number, signal?: AbortSignal
   return request('GET', `/api/knowledge-items/${encodeURIComponent(sourceId)}/chunks${params}`, undefined, signal);
 }
 
+export const EXAMPLES_PER_PAGE = 20;
+
+export function fetchCodeExamples(sourceId: string, page: number, signal?: AbortSignal): Promise<Schema['CodeExampleList']> {
+  const params = query({ limit: EXAMPLES_PER_PAGE, offset: (page - 1) * EXAMPLES_PER_PAGE });
+  return request('GET', `/api/knowledge-items/${encodeURIComponent(sourceId)}/code-examples${params}`, undefined, signal);
+}
+
+export const CHANGES_PER_PAGE = 50;
+
+/** `since` is a day; without it the server takes the last seven days. */
+export function fetchChanges(sourceId: string, filter: { since: string; page: number }, signal?: AbortSignal): Promise<Schema['ChangeList']> {
+  const since = filter.since && new Date(`${filter.since}T00:00:00`).toISOString();
+  const params = query({ since, limit: CHANGES_PER_PAGE, offset: (filter.page - 1) * CHANGES_PER_PAGE });
+  return request('GET', `/api/knowledge-items/${encodeURIComponent(sourceId)}/changes${params}`, undefined, signal);
+}
+
 export function refreshSource(sourceId: string): Promise<{ progressId: string }> {
   return request('POST', `/api/knowledge-items/${encodeURIComponent(sourceId)}/refresh`);
 }
@@ -146,6 +164,10 @@ export function fetchCrawledPages(
 ): Promise<CrawledPages> {
   const params = query({ state: filter.state, page: filter.page, per_page: CRAWLED_PER_PAGE });
   return request('GET', `/api/crawls/${encodeURIComponent(progressId)}/pages${params}`, undefined, signal);
+}
+
+export function fetchCrawlHosts(progressId: string, signal?: AbortSignal): Promise<Schema['CrawlHosts']> {
+  return request('GET', `/api/crawls/${encodeURIComponent(progressId)}/hosts`, undefined, signal);
 }
 
 // Search

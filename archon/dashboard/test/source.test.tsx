@@ -1,0 +1,94 @@
+// @vitest-environment jsdom
+import { fireEvent, screen, waitFor, within } from '@testing-library/react';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { address, answers, requests, say, visit } from './app';
+
+const ITEM = {
+  id: 'react', source_id: 'react', title: 'React', url: 'https://react.dev/learn',
+  metadata: { knowledge_type: 'technical', tags: [], document_count: 2, chunks_count: 9, code_examples_count: 1, word_count: 40, update_frequency: 0, source_type: 'url', last_scraped: '2026-11-20T10:00:00Z' },
+  created_at: '2026-11-20T10:00:00Z', updated_at: '2026-11-20T10:00:00Z',
+};
+const asked = () => requests.map(({ path }) => path);
+
+beforeEach(() => {
+  answers['GET /api/knowledge-items/react'] = [200, ITEM];
+});
+
+describe('Code examples of a source', () => {
+  const example = {
+    id: 'e1', source_id: 'react', title: 'Cleanup', summary: 'Runs before the next effect.', language: 'jsx', url: 'https://react.dev/learn',
+    content: 'useEffect(() => {\n  return stop;\n});\n<img src=x onerror=alert(1)>',
+    metadata: { page_id: 'p9', page_title: 'Effects', heading_path: 'Effects > Cleanup', anchor: 'cleanup', char_count: 40, knowledge_type: 'technical', tags: [] },
+  };
+  const left_out = { short: 3, long: 0, prose: 1, diagram: 0, output: 0, duplicate: 0 };
+
+  it('shows each with its language, its heading and its page, as text', async () => {
+    answers['GET /api/knowledge-items/react/code-examples'] = [200, { code_examples: [example], left_out, total: 21 }];
+    visit('/sources/react/code?page=2');
+    const shown = await screen.findByRole('listitem');
+    expect(shown.textContent).toContain('jsx');
+    expect(shown.querySelector('pre')!.textContent).toBe(example.content);
+    expect(shown.querySelector('img')).toBeNull();
+    expect(within(shown).getByRole('link', { name: 'Effects > Cleanup' }).getAttribute('href')).toBe('https://react.dev/learn#cleanup');
+    expect(within(shown).getByRole('link', { name: 'Read the page here' }).getAttribute('href')).toBe('/sources/react/pages/p9');
+    within(shown).getByRole('button', { name: 'Copy the code of Cleanup' });
+    screen.getByText('Left out: 3 too short, 1 prose.');
+    expect(asked()).toContain('/api/knowledge-items/react/code-examples?limit=20&offset=20');
+  });
+
+  it('says why there are none', async () => {
+    answers['GET /api/knowledge-items/react/code-examples'] = [200, { code_examples: [], left_out, total: 0 }];
+    visit('/sources/react/code');
+    await screen.findByText('The pages hold code, but none that stands as an example.');
+  });
+});
+
+describe('Changes of a source', () => {
+  const page = (change: string, page_id: string | null) => ({ change, page_id, url: `https://react.dev/${change}`, title: `A ${change} page`, changed_at: '2026-11-20T10:00:00Z' });
+
+  it('lists them since the day that the address names', async () => {
+    const changes = [page('added', 'p1'), page('removed', null)];
+    answers['GET /api/knowledge-items/react/changes'] = [200, { changes, counts: { added: 1, changed: 0, removed: 1 }, since: '2026-11-18T00:00:00Z', total: 2 }];
+    visit('/sources/react/changes?since=2026-11-18');
+    expect((await screen.findByRole('link', { name: 'A added page' })).getAttribute('href')).toBe('/sources/react/pages/p1');
+    expect(screen.queryByRole('link', { name: 'A removed page' })).toBeNull();
+    expect(screen.getByRole('list', { name: 'How many' }).textContent).toBe('1 added0 changed1 removed');
+    const since = encodeURIComponent(new Date('2026-11-18T00:00:00').toISOString());
+    expect(asked()).toContain(`/api/knowledge-items/react/changes?since=${since}&limit=50&offset=0`);
+    fireEvent.change(screen.getByLabelText('Since'), { target: { value: '2026-11-01' } });
+    await waitFor(() => expect(address()).toBe('/sources/react/changes?since=2026-11-01'));
+  });
+
+  it('leaves the day to the server when the address names none that is one', async () => {
+    answers['GET /api/knowledge-items/react/changes'] = [200, { changes: [], counts: { added: 0, changed: 0, removed: 0 }, since: '2026-11-18T00:00:00Z', total: 0 }];
+    visit('/sources/react/changes?since=2026-99-99');
+    await screen.findByText('Nothing changed since then');
+    expect(asked()).toContain('/api/knowledge-items/react/changes?limit=50&offset=0');
+  });
+});
+
+describe('Hosts of a crawl', () => {
+  const host = { origin: 'https://e.x', own: false, concurrency: 2, delay_seconds: 0.5, crawl_delay: 3, robots_status: 200, held: null, holds: 0, counts: { done: 4, queued: 1 } };
+
+  it('tells how fast each is asked, and which asks for patience', async () => {
+    const held = { until: '2026-11-20T10:00:00Z', status: 429, seconds: 90 };
+    const own = { ...host, origin: 'http://127.0.0.1:80', own: true, concurrency: null, delay_seconds: 0, robots_status: 404, counts: {} };
+    answers['GET /api/crawls/p1/hosts'] = [200, { user_agent: 'Archon/0.1', hosts: [{ ...host, held, holds: 2 }, own] }];
+    const user = visit('/crawls/p1');
+    say('/p1', { type: 'crawl_progress', data: { progressId: 'p1', status: 'crawling', percentage: 4 } });
+    await user.click(await screen.findByRole('link', { name: 'Hosts' }));
+    expect(address()).toBe('/crawls/p1?view=hosts');
+    const region = await screen.findByRole('region', { name: 'Hosts' });
+    await waitFor(() => expect(within(region).getAllByRole('listitem')).toHaveLength(2));
+    const [first, second] = within(region).getAllByRole('listitem');
+    expect(first!.textContent).toContain('4 done, 1 waiting');
+    expect(first!.textContent).toContain('At most 2 requests at once, 0.5 s apart, over all workers. Its robots.txt asks for 3 s between requests. It asked for patience 2 times.');
+    expect(first!.textContent).toContain('it answered 429 and asked for 1 min 30 s.');
+    expect(second!.textContent).toContain('asked as fast as it answers. It has no robots.txt (404).');
+  });
+
+  it('says that an upload asks none', async () => {
+    visit('/crawls/p1?view=hosts');
+    await screen.findByText('No host was asked');
+  });
+});
