@@ -52,6 +52,15 @@ export function plainText(markdown: string): string {
     .trim();
 }
 
+/** A part of a text, with dots where the text goes on; no word is cut in two at its end. */
+export function excerpt(part: string, whole: string): string {
+  const at = whole.indexOf(part);
+  if (at < 0) return part;
+  const end = at + part.length;
+  const cut = /\w/.test(whole[end] ?? '') ? part.slice(0, Math.max(part.lastIndexOf(' '), 0)) || part : part;
+  return `${at > 0 ? '… ' : ''}${cut}${end < whole.length ? ' …' : ''}`;
+}
+
 /** The window of `text` around the first marked word. */
 export function snippet(text: string, words: string[], length = SNIPPET_CHARS): string {
   if (text.length <= length) return text;

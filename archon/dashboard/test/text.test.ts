@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ago, bytes, duration, milliseconds, shortUrl, webAddress } from '../src/format';
-import { pieces, plainText, queryWords, snippet, wordsAt } from '../src/highlight';
+import { excerpt, pieces, plainText, queryWords, snippet, wordsAt } from '../src/highlight';
 import { withScheme } from '../src/pages/AddSourcePage';
 import { errorFrom } from '../src/services/api';
 
@@ -99,4 +99,12 @@ describe('words with signs in them', () => {
   it.each(['asyncio-task.html', 'C++', 'a|b', '--no-cache', '[x]', 'a/b', '^$.*?()'])('highlights %s without breaking', (word) => {
     expect(() => pieces(`before ${word} after`, [word])).not.toThrow();
   });
+});
+
+it('shows a part of a text with dots where it goes on, and no half word', () => {
+  const whole = 'Names of files are returned in any order.';
+  expect(excerpt('of files are ret', whole)).toBe('… of files are …');
+  expect(excerpt('any order.', whole)).toBe('… any order.');
+  expect(excerpt(whole, whole)).toBe(whole);
+  expect(excerpt('elsewhere', whole)).toBe('elsewhere');
 });

@@ -6,7 +6,7 @@ import { Empty, ErrorNotice, Notice } from '../components/Notice';
 import { Tabs } from '../components/Tabs';
 import { SOURCES_QUERY } from '../components/useSourceTitle';
 import { count, milliseconds, plural, shortUrl, webAddress } from '../format';
-import { pieces, plainText, queryWords, snippet, wordsAt } from '../highlight';
+import { excerpt, pieces, plainText, queryWords, snippet, wordsAt } from '../highlight';
 import { search, type SearchAnswer, type SearchQuery, type SearchResult, type SourceName } from '../services/api';
 import { useAddress } from './useAddress';
 import { usePageTitle } from './usePageTitle';
@@ -232,7 +232,7 @@ function Result({ result, query }: { result: SearchResult; query: string }) {
   const [whole, setWhole] = useState(false);
   const words = markedWords(result, query);
   const running = plainText(result.content);
-  const short = snippet(plainText(result.metadata?.snippet ?? result.content), words);
+  const short = snippet(excerpt(plainText(result.metadata?.snippet || result.content), running), words);
   const headings = headingPath(result);
 
   return (
