@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 
 from archon.errors import AccessError
 from archon.mcp.api import router as mcp_router
 from archon.mcp.clients import UnknownClient
+from archon.problems import with_refusals
 from archon.settings_api import router as settings_router
 from archon.tokens_api import router as tokens_router
 from archon.webhooks.api import router as webhooks_router
@@ -24,7 +26,15 @@ from knowledge.errors import KnowledgeError
 from progress.api import router as progress_router
 from progress.errors import ProgressError
 
-api = NinjaAPI(title="Archon", version="0.1.0", docs_url="/docs", urls_namespace="api")
+
+class Api(NinjaAPI):
+    """Its OpenAPI also says how it refuses."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        return cast(OpenAPISchema, with_refusals(super().get_openapi_schema(**options)))
+
+
+api = Api(title="Archon", version="0.1.0", docs_url="/docs", urls_namespace="api")
 api.add_router("", crawler_router)
 api.add_router("", knowledge_router)
 api.add_router("", chat_router)

@@ -339,16 +339,18 @@ class McpAccess:
         elif not MCP.scopes <= identity.scopes:
             await refuse(send, 403, "This token has not the scope mcp.", "Make one that has: POST /api/tokens.")
         elif seconds := await in_thread(limits.seconds_to_wait, counted_as(identity, None)):
-            await refuse(send, 429, "Too many calls came within a minute.", f"Come back in {seconds} s.")
+            await refuse(send, 429, "Too many calls came within a minute.", f"Come back in {seconds} s.", wait=seconds)
         else:
             known = {"user": identity.user, "archon.scopes": identity.scopes, KEY: identity.viewer}
             await self.application({**scope, **known}, receive, send)
 
 
-async def refuse(send: Any, status: int, error: str, hint: str, *, resource: str = "") -> None:
+async def refuse(send: Any, status: int, error: str, hint: str, *, resource: str = "", wait: int = 0) -> None:
     """In the words of JSON-RPC, which is all that MCP clients read."""
     message = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": f"{error} {hint}"}}
     headers = [(b"content-type", b"application/json")]
+    if wait:
+        headers.append((b"retry-after", str(wait).encode()))
     if status == 401:
         metadata = f', resource_metadata="{resource}/.well-known/oauth-protected-resource"'
         headers.append((b"www-authenticate", f"{CHALLENGE}{metadata}".encode()))

@@ -1,6 +1,7 @@
 """What a request is answered that nothing foresaw, and one whose database was away: in the API's shape, never a page.
 
-Django calls `server_error` for what a view or a middleware raised, inside the handling of that error.
+Django calls `server_error` for what a view or a middleware raised, inside the handling of that error, and the
+others for what it refuses itself.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import sys
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.views.defaults import bad_request as plain_bad_request
+from django.views.defaults import page_not_found as plain_not_found
 from django.views.defaults import server_error as plain_page
 
 from archon.auth import problem
@@ -27,3 +30,17 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if request.path.startswith("/api/"):
         return problem(500, "Archon failed at this.", "internal_error", "The log of the web process says why.")
     return plain_page(request)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """An address that leads nowhere."""
+    if request.path.startswith("/api/"):
+        return problem(404, "There is nothing at this address.", "not_found", "See /api/docs for what there is.")
+    return plain_not_found(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refused before any view was asked."""
+    if request.path.startswith("/api/"):
+        return problem(400, "The request cannot be read.", "bad_request", "See /api/docs.")
+    return plain_bad_request(request, exception)

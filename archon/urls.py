@@ -38,6 +38,8 @@ def favicon(request: HttpRequest) -> HttpResponse:
 admin.site.site_header = admin.site.site_title = "Archon"
 admin.site.site_url = "/"
 
+handler400 = "archon.failures.bad_request"
+handler404 = "archon.failures.not_found"
 handler500 = "archon.failures.server_error"
 
 urlpatterns = [

@@ -63,3 +63,11 @@ def test_a_fault_of_ours_is_an_error_of_the_api_without_its_text(
     assert answer.json()["detail"]["code"] == "internal_error"
     assert "secret" not in answer.content.decode()
     assert "a secret of the code" in caplog.text
+
+
+@pytest.mark.django_db
+def test_an_address_that_leads_nowhere_is_told_in_the_shape_of_the_api(answering: Client) -> None:
+    for path in ("/api/nowhere", "/api/webhooks/-1/deliveries", "/api/knowledge-items/a%0Ab/c"):
+        answer = answering.get(path)
+        assert (answer.status_code, answer.json()["detail"]["code"]) == (404, "not_found"), path
+    assert answering.get("/nowhere")["Content-Type"].startswith("text/html")

@@ -9,7 +9,9 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from limits import RateLimitItemPerMinute
 
-from archon import limits
+from archon import limits, tokens
+from archon.auth import refuse
+from archon.scopes import Scope
 from crawler import actions, quota
 from crawler.errors import TooMuch
 from crawler.tasks import sweep
@@ -42,6 +44,35 @@ def test_who_asks_too_often_is_told_when_to_come_back(client: Client, settings: 
     assert client.get("/health").status_code == 200
     client.force_login(get_user_model().objects.create_user("bob"))
     assert client.get("/api/whoami").status_code == 200
+
+
+async def test_an_assistant_that_calls_too_often_is_told_when_to_come_back() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await refuse(send, 429, "Too many calls came within a minute.", "Come back in 7 s.", wait=7)
+    assert sent[0]["status"] == 429
+    assert dict(sent[0]["headers"])[b"retry-after"] == b"7"
+
+
+def test_answers_beyond_what_one_process_writes_are_refused_until_later(client: Client, settings: Any) -> None:
+    chat = client.post("/api/chat/sessions", {}, content_type="application/json").json()["session_id"]
+    settings.CHAT_ANSWERS_AT_ONCE = 0
+    refused = client.post(f"/api/chat/sessions/{chat}/messages", {"message": "Why?"}, content_type="application/json")
+    assert (refused.status_code, refused.json()["detail"]["code"]) == (503, "chat_overloaded")
+    assert int(refused["Retry-After"]) > 0
+
+
+def test_a_refused_crawl_says_when_to_come_back(client: Client, settings: Any, alice: Any) -> None:
+    job_of(owner_id=alice.pk)
+    settings.LOCAL_MODE, settings.CRAWLS_WAITING = False, 1
+    headers = {"Authorization": f"Bearer {tokens.issue(alice, name='test', scopes=tuple(Scope), days=None).text}"}
+    body = {"url": "http://93.184.216.34/docs/"}
+    refused = client.post("/api/knowledge-items/crawl", body, content_type="application/json", headers=headers)
+    assert (refused.status_code, refused.json()["detail"]["code"]) == (429, "too_many_crawls")
+    assert int(refused["Retry-After"]) > 0
 
 
 def test_without_redis_every_process_counts_for_itself() -> None:

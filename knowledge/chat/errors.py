@@ -36,6 +36,7 @@ class ChatBusy(KnowledgeError):
 class ChatOverloaded(KnowledgeError):
     http_status = 503
     code = "chat_overloaded"
+    retry_after = 5
 
 
 class AnswerFailed(KnowledgeError):

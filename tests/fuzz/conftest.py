@@ -1,0 +1,9 @@
+"""How many requests each operation is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--examples", type=int, default=0, help="requests per operation of the API: `make fuzz-api`")
