@@ -19,6 +19,7 @@ from redis import Redis
 
 from crawler import engine
 from knowledge.embedding import reset_embedder
+from knowledge.search.vectors import index_for
 
 # Written by migrations and by nothing else.
 FIXED_TABLES = frozenset({"django_content_type", "auth_permission"})
@@ -116,8 +117,10 @@ async def thread_connections(transactional_db: None) -> AsyncIterator[None]:
 
 @pytest.fixture
 def with_vectors(settings: Any) -> Iterator[None]:
-    """The bundled embedder, which the tests are without by default."""
+    """The bundled embedder, which the tests are without by default; and no index of the rows of another test, whose
+    ids may be the same."""
     settings.EMBEDDER = "local"
     reset_embedder()
+    index_for.cache_clear()
     yield
     reset_embedder()
