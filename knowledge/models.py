@@ -20,6 +20,7 @@ from knowledge.chat.models import ChatSession as ChatSession
 from knowledge.embedding.models import ChunkVector as ChunkVector
 from knowledge.embedding.models import EmbeddingSpace as EmbeddingSpace
 from knowledge.embedding.models import EmbeddingTurn as EmbeddingTurn
+from knowledge.embedding.models import ExampleVector as ExampleVector
 from progress.viewer import Viewer
 
 DIGEST_CHARS = 32
@@ -249,6 +250,9 @@ class Chunk(models.Model):
 
 
 class CodeExampleQuerySet(models.QuerySet["CodeExample"]):
+    def visible(self) -> Self:
+        return self.filter(item__deleted_at__isnull=True)
+
     def in_reading_order(self) -> Self:
         return self.order_by("item", "document", "ordinal")
 
@@ -257,6 +261,7 @@ class CodeExample(models.Model):
     """A piece of code of a page, with what the page says of it. The keyword index holds one row per example.
 
     `content_hash` covers the code and its language: an example whose surroundings change is still the same one.
+    `text_hash` covers what is embedded of it, which changes with its title and summary.
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="code_examples", db_index=False)
@@ -264,6 +269,7 @@ class CodeExample(models.Model):
     # Negative only inside the transaction that puts a page's examples into a new order.
     ordinal = models.IntegerField()
     content_hash = models.CharField(max_length=DIGEST_CHARS)
+    text_hash = models.CharField(max_length=DIGEST_CHARS)
     language = models.CharField(max_length=40, blank=True)
     title = models.CharField(max_length=200, blank=True)
     summary = models.TextField(blank=True)

@@ -408,6 +408,8 @@ class CodeExampleHit(CodeExampleOut):
 
 
 class CodeExampleAnswer(Schema):
+    """`search_mode` is what was done; `notice` says why it is less than was asked for."""
+
     success: bool = True
     results: list[CodeExampleHit]
     query: str
@@ -417,6 +419,7 @@ class CodeExampleAnswer(Schema):
     total_found: int
     search_mode: Mode
     reranking_applied: bool = False
+    notice: str = ""
     took_ms: float
 
 

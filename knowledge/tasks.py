@@ -75,13 +75,13 @@ def sweep_vectors() -> None:
     if space is None:
         return
     telling.follow_change(space)
-    if queue.pending(space=space).exists() or queue.due_again(space):
+    if queue.anything_waits(space):
         for number in queue.free_turns():
             embed_chunks.delay(number)
 
 
 def wake_embedding() -> None:
-    """After a commit that brought chunks. At most once a second per process: the turns find all that waits."""
+    """After a commit that brought chunks or code. At most once a second per process: the turns find all that waits."""
     global _woken_at
     now = time.monotonic()
     if embedder() is None or now - _woken_at < WAKE_SECONDS:

@@ -49,9 +49,10 @@ def _search(query: str, named: str | None, match_count: int, language: str, max_
     outcome = search_examples(asked, language=storable(language))
     budget = Budget(max_tokens)
     results = [example for hit in outcome.hits if (example := _example(hit, budget)) is not None]
-    note = ""
+    note = outcome.notice
     if not outcome.hits:
-        note = NOTHING_FOUND if StoredExample.objects.filter(viewer.seen("item__")).exists() else NOTHING_KNOWN
+        nothing = NOTHING_FOUND if StoredExample.objects.filter(viewer.seen("item__")).exists() else NOTHING_KNOWN
+        note = " ".join(filter(None, (nothing, outcome.notice)))
     return CodeExamples(
         query=storable(query),
         source_id=source_id,

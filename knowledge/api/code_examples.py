@@ -59,5 +59,6 @@ def query_code_examples(request: HttpRequest, body: schemas.CodeExampleQuery) ->
         "match_count": body.match_count,
         "total_found": len(outcome.hits),
         "search_mode": outcome.mode,
+        "notice": outcome.notice,
         "took_ms": round((time.perf_counter() - started) * 1000, 2),
     }

@@ -18,8 +18,9 @@ class EmbeddingSpace(models.Model):
     name = models.CharField(max_length=200, unique=True)
     dimension = models.PositiveIntegerField()
     state = models.CharField(max_length=8, choices=State.choices, default=State.FILLING)
-    # Vectors taken out so far: an index in memory that is behind by many of them is made anew.
+    # Vectors taken out so far, of chunks and of code examples: an index in memory that is behind by many is made anew.
     removed = models.PositiveBigIntegerField(default=0)
+    removed_examples = models.PositiveBigIntegerField(default=0)
     # Since when the embedder gives no vectors, and why; it is asked again at `asked_again_at`.
     away_since = models.DateTimeField(null=True)
     away_reason = models.TextField(blank=True)
@@ -31,20 +32,26 @@ class EmbeddingSpace(models.Model):
         return f"{self.name} ({self.state})"
 
 
-class ChunkVector(models.Model):
-    """A chunk's vector, or why it has none. A chunk without a row waits for one.
+class StoredVector(models.Model):
+    """One text's vector, or why it has none. `vector` is float32, little-endian, of length 1; null when the embedder
+    refused this very text."""
 
-    `vector` is float32, little-endian, of length 1; null when the embedder refused this very text.
-    """
-
-    space = models.ForeignKey(EmbeddingSpace, on_delete=models.CASCADE, related_name="vectors", db_index=False)
-    chunk = models.ForeignKey("knowledge.Chunk", on_delete=models.CASCADE, related_name="vectors")
-    # The chunk's own: it never changes under one id, and an equal text elsewhere may take the vector over.
+    space = models.ForeignKey(EmbeddingSpace, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # Of the text that was embedded: an equal text elsewhere may take the vector over.
     content_hash = models.CharField(max_length=32)
     vector = models.BinaryField(null=True)
     attempts = models.PositiveSmallIntegerField(default=1)
     next_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class ChunkVector(StoredVector):
+    """A chunk without a row waits for one. Its text never changes under one id."""
+
+    chunk = models.ForeignKey("knowledge.Chunk", on_delete=models.CASCADE, related_name="vectors")
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["space", "chunk"], name="vector_once_per_space"),)
@@ -54,8 +61,21 @@ class ChunkVector(models.Model):
         return f"vector of chunk {self.chunk_id} in {self.space_id}"
 
 
+class ExampleVector(StoredVector):
+    """A code example without a row, or with the row of a text that it had before, waits for one."""
+
+    example = models.ForeignKey("knowledge.CodeExample", on_delete=models.CASCADE, related_name="vectors")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["space", "example"], name="example_vector_once_per_space"),)
+        indexes = (models.Index(fields=["space", "content_hash"], name="example_vector_content"),)
+
+    def __str__(self) -> str:
+        return f"vector of code example {self.example_id} in {self.space_id}"
+
+
 class EmbeddingTurn(models.Model):
-    """Who embeds one share of the chunks now. Two workers with the same share would do everything twice."""
+    """Who embeds one share of what waits now. Two workers with the same share would do everything twice."""
 
     number = models.PositiveSmallIntegerField(primary_key=True)
     owner = models.CharField(max_length=32, blank=True)

@@ -8,7 +8,7 @@ from knowledge.embedding import spaces
 from knowledge.embedding.embedder import EmbeddingError, embedder
 from knowledge.embedding.models import ChunkVector, EmbeddingSpace
 from knowledge.models import Chunk
-from knowledge.search.vectors import vector_index
+from knowledge.search.vectors import VectorEntry, vector_index
 
 serving = spaces.serving
 
@@ -39,11 +39,13 @@ def adopt(space: EmbeddingSpace, document_ids: Sequence[int], vectors: Mapping[s
     got one; those that have one keep it."""
     chunks = Chunk.objects.filter(document__in=document_ids, content_hash__in=list(vectors))
     waiting = chunks.exclude(vectors__space=space)
+    taken = list(waiting.values_list("pk", "content_hash", "item_id"))
     rows = [
         ChunkVector(space=space, chunk_id=pk, content_hash=content_hash, vector=vectors[content_hash])
-        for pk, content_hash in waiting.values_list("pk", "content_hash")
+        for pk, content_hash, _ in taken
     ]
     if rows:
         ChunkVector.objects.bulk_create(rows, ignore_conflicts=True)
-        vector_index().add(space, rows)
+        entries = [VectorEntry(pk, item, vectors[content_hash]) for pk, content_hash, item in taken]
+        vector_index().add(space, entries)
     return len(rows)

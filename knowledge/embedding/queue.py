@@ -1,7 +1,7 @@
-"""Chunks that have no vector yet, and the turns in which workers make them.
+"""Chunks and code examples that have no vector yet, and the turns in which workers make them.
 
-A chunk waits as long as it has no row in the embedder's space, so storing a page costs nothing for
-it, and no lost message loses a vector. The chunks are shared out by their ids: each turn is one share, held by
+A row waits as long as the embedder's space has no vector of its text, so storing a page costs nothing for
+it, and no lost message loses a vector. Rows are shared out by their ids: each turn is one share, held by
 one worker at a time for a short while, so that a crawl that starts never waits long for a worker.
 """
 
@@ -12,18 +12,18 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from knowledge.embedding import spaces
 from knowledge.embedding.embedder import Embedder, EmbeddingError, Vectors, embedder
+from knowledge.embedding.kinds import CHUNKS, KINDS, LINK_LIST, Kind
 from knowledge.embedding.models import ERROR_CHARS, ChunkVector, EmbeddingSpace, EmbeddingTurn
-from knowledge.embedding.text import embedded_text, is_link_list
-from knowledge.models import Chunk
-from knowledge.search.vectors import vector_index
+from knowledge.search.vectors import VectorEntry
 
 logger = logging.getLogger(__name__)
 
@@ -31,21 +31,24 @@ BATCH_SIZE = 32
 LEASE_SECONDS = 30.0
 MAX_ATTEMPTS = 3
 TRY_AGAIN = timedelta(minutes=5)
-# Why a chunk has no vector and wants none.
-LINK_LIST = "A list of links is found by its words only."
 
 # Called with the ids of sources that have no chunk left to embed. Whoever stands above registers here:
 # a crawl ends when its last vector is there, and this app knows no crawls.
 embedded_listeners: list[Callable[[Sequence[int]], None]] = []
 
 
-def pending(item_ids: Sequence[int] | None = None, *, space: EmbeddingSpace | None = None) -> QuerySet[Chunk]:
-    """Chunks of visible sources without a vector in the embedder's space. Refused texts do not wait."""
+def pending(
+    item_ids: Sequence[int] | None = None, *, space: EmbeddingSpace | None = None, kind: Kind = CHUNKS
+) -> QuerySet[Any]:
+    """Rows of visible sources without a vector in the embedder's space. Refused texts do not wait."""
     space = space or current()
     if space is None:
-        return Chunk.objects.none() if embedder() is None else _of(Chunk.objects.visible(), item_ids)
-    has_row = ChunkVector.objects.filter(space=space, chunk=OuterRef("pk"))
-    return _of(Chunk.objects.visible().filter(~Exists(has_row)), item_ids)
+        return kind.rows.objects.none() if embedder() is None else _of(kind.visible(), item_ids)
+    return _of(kind.waiting(space), item_ids)
+
+
+def anything_waits(space: EmbeddingSpace) -> bool:
+    return any(pending(space=space, kind=kind).exists() or _due(space, kind).exists() for kind in KINDS)
 
 
 def embedded_count(item_id: int) -> int:
@@ -68,13 +71,14 @@ def current() -> EmbeddingSpace | None:
     return EmbeddingSpace.objects.filter(name=asked.space).first() if asked else None
 
 
-def _of(chunks: QuerySet[Chunk], item_ids: Sequence[int] | None) -> QuerySet[Chunk]:
-    return chunks if item_ids is None else chunks.filter(item__in=item_ids)
+def _of(rows: QuerySet[Any], item_ids: Sequence[int] | None) -> QuerySet[Any]:
+    return rows if item_ids is None else rows.filter(item__in=item_ids)
 
 
-def due_again(space: EmbeddingSpace) -> bool:
-    refused = ChunkVector.objects.filter(space=space, vector=None, attempts__lt=MAX_ATTEMPTS)
-    return refused.filter(next_at__lte=timezone.now()).exists()
+def _due(space: EmbeddingSpace, kind: Kind) -> QuerySet[Any]:
+    """Refused texts whose time to be tried again has come."""
+    refused = kind.vectors.objects.filter(space=space, vector=None, attempts__lt=MAX_ATTEMPTS)
+    return refused.filter(next_at__lte=timezone.now())
 
 
 def free_turns() -> list[int]:
@@ -92,9 +96,11 @@ class Turn:
     def __init__(self, number: int, current: Embedder) -> None:
         self.number = number
         self.embedder = current
-        self.space = spaces.target(current)
+        self.space = spaces.prepared(current)
         self.owner = uuid.uuid4().hex
-        self.after = 0
+        # The last row that was looked at, and the kinds of which nothing more waits.
+        self.after = dict.fromkeys(KINDS, 0)
+        self.done: list[Kind] = []
         self.sources: set[int] = set()
         self.last_told = time.monotonic()
 
@@ -136,102 +142,113 @@ class Turn:
 
     def _batch(self) -> bool:
         """False when nothing waits."""
-        share = pending(space=self.space).annotate(share=F("pk") % turns()).filter(share=self.number)
-        waiting = list(share.filter(pk__gt=self.after).order_by("pk")[:BATCH_SIZE]) or self._due_again()
-        if not waiting:
-            return False
-        self.after = max(self.after, waiting[-1].pk)
-        self.sources |= {chunk.item_id for chunk in waiting}
-        lists = [chunk for chunk in waiting if is_link_list(chunk.content)]
-        self._leave_out(lists)
-        waiting = [chunk for chunk in waiting if chunk not in lists]
-        known = self._known(waiting)
-        new = [chunk for chunk in waiting if chunk.content_hash not in known]
-        self._store([(chunk, known[chunk.content_hash]) for chunk in waiting if chunk.content_hash in known])
-        for some, vectors in self._embedded(new):
-            self._store([(chunk, vector.tobytes()) for chunk, vector in zip(some, vectors, strict=True)])
+        for kind in KINDS:
+            if kind not in self.done:
+                if waiting := self._waiting(kind):
+                    self._embed(kind, waiting)
+                    return True
+                self.done.append(kind)  # in this turn: what is stored meanwhile waits for the next, in a second
+        return False
+
+    def _waiting(self, kind: Kind) -> list[Any]:
+        share = pending(space=self.space, kind=kind).annotate(share=F("pk") % turns()).filter(share=self.number)
+        waiting = list(share.filter(pk__gt=self.after[kind]).order_by("pk")[:BATCH_SIZE])
+        if waiting:
+            self.after[kind] = waiting[-1].pk
+            return waiting
+        due = _due(self.space, kind).annotate(share=F(kind.key) % turns())
+        rows = list(due.filter(share=self.number).select_related(kind.key)[:BATCH_SIZE])
+        return [getattr(row, kind.key) for row in rows]
+
+    def _embed(self, kind: Kind, waiting: Sequence[Any]) -> None:
+        if kind is CHUNKS:
+            self.sources |= {row.item_id for row in waiting}
+        unwanted = [row for row in waiting if kind.unwanted(row)]
+        self._store(kind, [(row, None) for row in unwanted])
+        waiting = [row for row in waiting if row not in unwanted]
+        known = self._known(kind, waiting)
+        new = [row for row in waiting if kind.hash_of(row) not in known]
+        self._store(kind, [(row, known[kind.hash_of(row)]) for row in waiting if kind.hash_of(row) in known])
+        for some, vectors in self._embedded(kind, new):
+            self._store(kind, [(row, vector.tobytes()) for row, vector in zip(some, vectors, strict=True)])
         if waiting:  # links alone prove nothing of the embedder
             spaces.embedder_back(self.space)
-        return True
 
-    def _due_again(self) -> list[Chunk]:
-        """Refused texts whose time to be tried again has come; their rows go, so that they wait like new ones."""
-        due = ChunkVector.objects.filter(
-            space=self.space, vector=None, attempts__lt=MAX_ATTEMPTS, next_at__lte=timezone.now()
-        ).annotate(share=F("chunk") % turns())
-        rows = list(due.filter(share=self.number).select_related("chunk")[:BATCH_SIZE])
-        return [row.chunk for row in rows]
-
-    def _known(self, waiting: Sequence[Chunk]) -> dict[str, bytes]:
+    def _known(self, kind: Kind, waiting: Sequence[Any]) -> dict[str, bytes]:
         """Vectors of equal texts: a page that moved is not embedded again."""
-        hashes = {chunk.content_hash for chunk in waiting}
-        rows = ChunkVector.objects.filter(space=self.space, content_hash__in=hashes, vector__isnull=False)
+        hashes = {kind.hash_of(row) for row in waiting}
+        rows = kind.vectors.objects.filter(space=self.space, content_hash__in=hashes, vector__isnull=False)
         return {
             content_hash: bytes(vector or b"") for content_hash, vector in rows.values_list("content_hash", "vector")
         }
 
-    def _embedded(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Sequence[Chunk], Vectors]]:
+    def _embedded(self, kind: Kind, rows: Sequence[Any]) -> Iterator[tuple[Sequence[Any], Vectors]]:
         """Together; one by one when a text is refused, so that it alone is left out. Raises EmbeddingError."""
-        if not chunks:
+        if not rows:
             return
         try:
-            yield chunks, self.embedder.embed([embedded_text(chunk.heading_path, chunk.content) for chunk in chunks])
+            yield rows, self.embedder.embed([kind.text(row) for row in rows])
             return
         except EmbeddingError as error:
             if not error.of_text:
                 raise
-            if len(chunks) == 1:
-                self._refuse(chunks[0], error)
+            if len(rows) == 1:
+                self._refuse(kind, rows[0], error)
                 return
-        for chunk in chunks:
-            yield from self._embedded([chunk])
+        for row in rows:
+            yield from self._embedded(kind, [row])
 
-    def _store(self, vectors: Sequence[tuple[Chunk, bytes | None]]) -> None:
-        """Only of chunks that are still there: a refresh may have taken some out meanwhile. None: a list of links."""
-        if not vectors:
-            return
-        rows = [
-            ChunkVector(
-                space=self.space,
-                chunk=chunk,
-                content_hash=chunk.content_hash,
-                vector=vector,
-                attempts=MAX_ATTEMPTS if vector is None else 1,
-                error=LINK_LIST if vector is None else "",
+    def _store(self, kind: Kind, vectors: Sequence[tuple[Any, bytes | None]]) -> None:
+        """Only of rows that are still there: a refresh may have taken some out meanwhile. None: it wants no vector."""
+        made = [
+            (
+                row,
+                kind.vectors(
+                    space=self.space,
+                    content_hash=kind.hash_of(row),
+                    vector=vector,
+                    attempts=MAX_ATTEMPTS if vector is None else 1,
+                    error=kind.unwanted(row) if vector is None else "",
+                    **{kind.key: row},
+                ),
             )
-            for chunk, vector in vectors
+            for row, vector in vectors
         ]
         try:
-            self._write(rows)
+            self._write(kind, made)
         except IntegrityError:  # one went between the look and the commit; those that stay wait for the next turn
-            for row in rows:
+            for one in made:
                 try:
-                    self._write([row])
+                    self._write(kind, [one])
                 except IntegrityError:
-                    logger.info("chunk %s went while it was embedded", row.chunk_id)
+                    logger.info("%s %s went while it was embedded", kind.key, one[0].pk)
 
-    def _write(self, rows: Sequence[ChunkVector]) -> None:
+    def _write(self, kind: Kind, made: Sequence[tuple[Any, Any]]) -> None:
+        """A row that holds no vector, or that of a text it was of before, makes place."""
+        if not made:
+            return
         with transaction.atomic():
-            pks = [row.chunk_id for row in rows]
-            there = set(Chunk.objects.filter(pk__in=pks).values_list("pk", flat=True))
-            ChunkVector.objects.filter(space=self.space, chunk__in=pks, vector=None).delete()
-            kept = [row for row in rows if row.chunk_id in there]
-            ChunkVector.objects.bulk_create(kept, ignore_conflicts=True)
-            vector_index().add(self.space, [row for row in kept if row.vector is not None])
+            pks = [row.pk for row, _ in made]
+            there = set(kind.rows.objects.filter(pk__in=pks).values_list("pk", flat=True))
+            of_rows = kind.vectors.objects.filter(**{"space": self.space, f"{kind.key}__in": pks})
+            of_rows.filter(Q(vector=None) | ~Q(content_hash=F(f"{kind.key}__{kind.hashed}"))).delete()
+            kept = [(row, one) for row, one in made if row.pk in there]
+            kind.vectors.objects.bulk_create([one for _, one in kept], ignore_conflicts=True)
+            entries = [VectorEntry(row.pk, row.item_id, one.vector) for row, one in kept if one.vector is not None]
+            kind.index().add(self.space, entries)
 
-    def _leave_out(self, chunks: Sequence[Chunk]) -> None:
-        """For good: such a row is never due again."""
-        self._store([(chunk, None) for chunk in chunks])
-
-    def _refuse(self, chunk: Chunk, error: EmbeddingError) -> None:
-        row, _ = ChunkVector.objects.get_or_create(
-            space=self.space, chunk=chunk, defaults={"content_hash": chunk.content_hash, "attempts": 0}
+    def _refuse(self, kind: Kind, row: Any, error: EmbeddingError) -> None:
+        text_hash = kind.hash_of(row)
+        refused, _ = kind.vectors.objects.get_or_create(
+            **{"space": self.space, kind.key: row}, defaults={"content_hash": text_hash, "attempts": 0}
         )
-        row.attempts += 1
-        row.error = error.message[:ERROR_CHARS]
-        row.next_at = timezone.now() + TRY_AGAIN
-        row.save(update_fields=["attempts", "error", "next_at"])
-        logger.warning("chunk %s has no vector: %s", chunk.pk, row.error)
+        if refused.content_hash != text_hash:  # of a text that it had before
+            refused.content_hash, refused.vector, refused.attempts = text_hash, None, 0
+        refused.attempts += 1
+        refused.error = error.message[:ERROR_CHARS]
+        refused.next_at = timezone.now() + TRY_AGAIN
+        refused.save(update_fields=["content_hash", "vector", "attempts", "error", "next_at"])
+        logger.warning("%s %s has no vector: %s", kind.key, row.pk, refused.error)
 
 
 def _lease() -> datetime:

@@ -13,13 +13,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from knowledge.embedding.embedder import Embedder, EmbeddingError
-from knowledge.embedding.models import ChunkVector, EmbeddingSpace
-from knowledge.search.vectors import vector_index
+from knowledge.embedding.kinds import KINDS
+from knowledge.embedding.models import EmbeddingSpace
 
 logger = logging.getLogger(__name__)
 
 AGAIN_SECONDS = (5, 15, 60, 300)
 ROWS_PER_STATEMENT = 2_000
+
+_looked_at: set[int] = set()
 
 
 def serving() -> EmbeddingSpace | None:
@@ -40,8 +42,23 @@ def target(embedder: Embedder) -> EmbeddingSpace:
             name=embedder.space, defaults={"dimension": dimension, "state": state}
         )
     if made:
-        vector_index().prepare(space)
+        prepare(space)
     return space
+
+
+def prepared(embedder: Embedder) -> EmbeddingSpace:
+    """The same, with the tables that a later version of Archon added to it."""
+    space = target(embedder)
+    if space.pk not in _looked_at:
+        _looked_at.add(space.pk)
+        prepare(space)
+    return space
+
+
+def prepare(space: EmbeddingSpace) -> None:
+    """Outside of any transaction."""
+    for kind in KINDS:
+        kind.index().prepare(space)
 
 
 def swap(space: EmbeddingSpace) -> bool:
@@ -59,9 +76,11 @@ def swap(space: EmbeddingSpace) -> bool:
 def drop_others(space: EmbeddingSpace) -> None:
     """Take out the vectors of spaces that no longer serve, some at a time, then the spaces."""
     for other in EmbeddingSpace.objects.exclude(pk=space.pk).filter(state=EmbeddingSpace.State.FILLING):
-        while pks := list(ChunkVector.objects.filter(space=other).values_list("pk", flat=True)[:ROWS_PER_STATEMENT]):
-            ChunkVector.objects.filter(pk__in=pks).delete()
-        vector_index().drop(other)
+        for kind in KINDS:
+            rows = kind.vectors.objects.filter(space=other).values_list("pk", flat=True)
+            while pks := list(rows[:ROWS_PER_STATEMENT]):
+                kind.vectors.objects.filter(pk__in=pks).delete()
+            kind.index().drop(other)
         other.delete()
 
 

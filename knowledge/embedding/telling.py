@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from knowledge.embedding import queue, spaces
 from knowledge.embedding.embedder import embedder
+from knowledge.embedding.kinds import EXAMPLES
 from knowledge.embedding.models import ChunkVector, EmbeddingSpace
 from knowledge.models import Chunk, KnowledgeItem
 from progress import tracker
@@ -78,6 +79,8 @@ def missing_vectors(item_id: int) -> list[str]:
         said.append(f"{missing:,} chunks have no vector yet{reason}; they follow when the embedder answers.")
     if refused := queue.refused(item_id):
         said.append(f"{refused:,} chunks were refused by the embedder, and are found by their words only.")
+    if of_code := queue.pending([item_id], kind=EXAMPLES).count():
+        said.append(f"{of_code:,} code examples are found by their words; their vectors follow.")
     if lists := queue.link_lists(item_id):
         said.append(f"{lists:,} chunks are lists of links, and are found by their words only.")
     return said
@@ -92,6 +95,7 @@ def follow_change(space: EmbeddingSpace) -> None:
     if space.state == EmbeddingSpace.State.SERVING:
         return
     missing = queue.pending(space=space).count()
+    of_code = queue.pending(space=space, kind=EXAMPLES).exists()
     with transaction.atomic():
         row = Progress.objects.filter(pk=progress_of(space)).first()
         if row is None:
@@ -103,7 +107,7 @@ def follow_change(space: EmbeddingSpace) -> None:
             done = ChunkVector.objects.filter(space=space, vector__isnull=False).count()
             counts = {"total_pages": total, "processed_pages": total - missing, "chunks_stored": total}
             tracker.update(row.id, set_={**counts, "embedded_chunks": done})
-    if not missing and spaces.swap(space):
+    if not missing and not of_code and spaces.swap(space):
         try:
             tracker.complete(progress_of(space), lines=[f"Vectors of {space.name} serve from now on."])
         except ProgressEnded:

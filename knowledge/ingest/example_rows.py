@@ -1,4 +1,4 @@
-"""Code examples as rows, with their keyword index: written in the transaction that writes their page."""
+"""Code examples as rows, with their indexes: written in the transaction that writes their page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Collection, Sequence
 
 from django.db.models import F
 
+from knowledge.embedding.kinds import EXAMPLES
+from knowledge.embedding.rows import remove_vectors, wake_on_commit
 from knowledge.ingest.batches import batches
 from knowledge.ingest.prepare import PreparedExample
 from knowledge.models import CodeExample, Document
 from knowledge.search.keyword import IndexEntry, example_index
 from knowledge.search.words import IndexedText
 
-WORDS_FIELDS = ("title", "summary", "heading_path")
+WORDS_FIELDS = ("title", "summary", "heading_path", "text_hash")
 PLACE_FIELDS = ("ordinal", "anchor")
 
 
@@ -51,6 +53,7 @@ class ExampleRenewal:
         before = _state(example)
         example.ordinal, example.anchor = ordinal, text.anchor
         example.title, example.summary, example.heading_path = text.title, text.summary, text.heading_path
+        example.text_hash = prepared.text_hash
         if _state(example) != before:
             self.moved.append(example)
         if _state(example)[2:] != before[2:]:
@@ -70,6 +73,7 @@ class ExampleRenewal:
             self.reworded += added
         if self.reworded:
             example_index().add(self.reworded)
+            wake_on_commit()
 
 
 def remove_examples(pks: Sequence[int]) -> None:
@@ -78,11 +82,12 @@ def remove_examples(pks: Sequence[int]) -> None:
         return
     example_index().remove(pks)
     for some in batches(pks):
+        remove_vectors(EXAMPLES, some)
         CodeExample.objects.filter(pk__in=some).delete()
 
 
 def _state(example: CodeExample) -> tuple[object, ...]:
-    return (example.ordinal, example.anchor, example.title, example.summary, example.heading_path)
+    return tuple(getattr(example, name) for name in (*PLACE_FIELDS, *WORDS_FIELDS))
 
 
 def _example(document: Document, ordinal: int, new: PreparedExample) -> CodeExample:
@@ -92,6 +97,7 @@ def _example(document: Document, ordinal: int, new: PreparedExample) -> CodeExam
         item_id=document.item_id,
         ordinal=ordinal,
         content_hash=new.content_hash,
+        text_hash=new.text_hash,
         language=text.language,
         title=text.title,
         summary=text.summary,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
+from knowledge.embedding.text import example_text, text_hash
 from knowledge.embedding.tokens import window_share
 from knowledge.ingest.chunking import PATH_SEPARATOR, ChunkText, Headings, chunk_markdown, path_root
 from knowledge.ingest.code_examples import ExampleText, code_examples
@@ -52,8 +53,11 @@ class PreparedChunk:
 
 @dataclass(frozen=True, slots=True)
 class PreparedExample:
+    """`text_hash`: of what is embedded of it."""
+
     text: ExampleText
     content_hash: str
+    text_hash: str
     indexed: IndexedText
 
 
@@ -111,6 +115,7 @@ def _prepared_code(document: IncomingDocument, root: str, title: str) -> Prepare
         PreparedExample(
             example,
             content_hash=_digest(example.language, example.code),
+            text_hash=text_hash(example_text(example.heading_path, example.title, example.summary, example.code)),
             indexed=indexed_example(example, root, title),
         )
         for example in found.kept

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from knowledge.embedding.rows import remove_vectors
+from knowledge.embedding.kinds import CHUNKS
+from knowledge.embedding.rows import remove_vectors, wake_on_commit
 from knowledge.errors import UnknownSource
 from knowledge.ingest.batches import batches
 from knowledge.ingest.example_rows import ExampleRenewal, remove_examples
@@ -343,22 +344,16 @@ class _ChunkRenewal:
                 Chunk.objects.filter(pk__in=pks).update(ordinal=-1 - F("ordinal"))
             Chunk.objects.bulk_update(self.moved, ["ordinal", "anchor"], batch_size=100)
         if self.created:
-            transaction.on_commit(_wake_embedding, robust=True)
+            wake_on_commit()
             rows = Chunk.objects.bulk_create(self.created)
             keyword_index().add([IndexEntry(row.pk, text) for row, text in zip(rows, self.indexed, strict=True)])
-
-
-def _wake_embedding() -> None:
-    from knowledge.tasks import wake_embedding  # tasks bring Celery's application
-
-    wake_embedding()
 
 
 def remove_chunks(pks: Sequence[int]) -> None:
     """Rows and index together. The caller keeps the counts."""
     keyword_index().remove(pks)
     for some in batches(pks):
-        remove_vectors(some)
+        remove_vectors(CHUNKS, some)
         Chunk.objects.filter(pk__in=some).delete()
 
 

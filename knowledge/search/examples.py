@@ -1,19 +1,21 @@
-"""Code alone: from a question to code examples, by their own keyword index."""
+"""Code alone: from a question to code examples, by indexes of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from knowledge.models import CodeExample
-from knowledge.search.keyword import Ranked, example_index
+from knowledge.search.asked import items_of, question_of
+from knowledge.search.fusion import Fused, fused
+from knowledge.search.indexed import EXAMPLES
+from knowledge.search.keyword import Ranked
 from knowledge.search.query import Mode, Scores, SearchQuery
-from knowledge.search.retrieve import items_of, question_of
+from knowledge.search.rankings import CANDIDATES_PER_MATCH, LEAST_CANDIDATES, Rankings, rankings
 
-CANDIDATES_PER_MATCH = 5
-LEAST_CANDIDATES = 50
 # With a language asked for, ranks of all languages are looked through for it.
 CANDIDATES_OF_A_LANGUAGE = 1_000
+NOT_YET = "Searched by words only: the vectors of code examples are still being made."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,11 @@ class ExampleHit:
 
 @dataclass(frozen=True, slots=True)
 class ExampleOutcome:
-    """`mode` is the search that was done, which may be less than was asked for."""
+    """`mode` is the search that was done, which may be less than was asked for; then `notice` says why."""
 
     hits: tuple[ExampleHit, ...]
     mode: Mode
+    notice: str = ""
 
 
 def search_examples(query: SearchQuery, *, language: str = "") -> ExampleOutcome:
@@ -38,31 +41,48 @@ def search_examples(query: SearchQuery, *, language: str = "") -> ExampleOutcome
     asked = question_of(query)
     items = items_of(query)
     if items is not None and not items:
-        return ExampleOutcome((), "keyword")
+        return ExampleOutcome((), query.mode)
     limit = max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * query.match_count)
-    ranked = example_index().rank(asked, items=items, limit=CANDIDATES_OF_A_LANGUAGE if language else limit)
-    chosen = _distinct(ranked, language.strip().lower())[: query.match_count]
-    return ExampleOutcome(tuple(_hits(chosen)), "keyword")
+    looked_through = CANDIDATES_OF_A_LANGUAGE if language else limit
+    ranked = rankings(query, asked, items, EXAMPLES, looked_through)
+    if ranked.mode != "keyword" and not ranked.vector and _any_of(items):
+        by_words = SearchQuery(query.text, mode="keyword", match_count=query.match_count)
+        ranked = rankings(by_words, asked, items, EXAMPLES, looked_through)._replace(notice=NOT_YET)
+    chosen = _distinct(ranked, language.strip().lower(), limit)[: query.match_count]
+    return ExampleOutcome(tuple(_hits(chosen)), ranked.mode, ranked.notice)
 
 
-def _distinct(ranked: Sequence[Ranked], language: str) -> list[Ranked]:
+def _any_of(items: Collection[int] | None) -> bool:
+    examples = CodeExample.objects.all() if items is None else CodeExample.objects.filter(item__in=items)
+    return examples.exists()
+
+
+def _distinct(ranked: Rankings, language: str, limit: int) -> list[Fused]:
     """The best of each code, of this language if one is asked for."""
-    examples = CodeExample.objects.filter(pk__in=[match.chunk_id for match in ranked])
+    examples = CodeExample.objects.filter(pk__in={one.chunk_id for one in (*ranked.keyword, *ranked.vector)})
     if language:
         examples = examples.filter(language=language)
     content = dict(examples.values_list("pk", "content_hash"))
-    best: dict[str, Ranked] = {}
-    for match in ranked:
-        if match.chunk_id in content:
-            best.setdefault(content[match.chunk_id], match)
+    best: dict[str, Fused] = {}
+    for match in fused(_of(ranked.keyword, content, limit), _of(ranked.vector, content, limit)):
+        best.setdefault(content[match.chunk_id], match)
     return list(best.values())
 
 
-def _hits(matches: Sequence[Ranked]) -> Iterable[ExampleHit]:
+def _of(ranking: Sequence[Ranked], wanted: Collection[int], limit: int) -> list[Ranked]:
+    """Left out before the rankings are joined: scores are shares of what is ranked."""
+    return [match for match in ranking if match.chunk_id in wanted][:limit]
+
+
+def _hits(matches: Sequence[Fused]) -> Iterable[ExampleHit]:
     examples = CodeExample.objects.select_related("document", "item").defer("document__markdown")
     rows = examples.in_bulk([match.chunk_id for match in matches])
     top = matches[0].score if matches and matches[0].score > 0 else 1.0
     for match in matches:
         if match.chunk_id in rows:
-            scores = Scores(keyword=round(match.score, 4))
+            scores = Scores(keyword=_rounded(match.keyword), vector=_rounded(match.vector))
             yield ExampleHit(rows[match.chunk_id], round(match.score / top, 4), scores)
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 4)

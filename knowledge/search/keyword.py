@@ -9,27 +9,12 @@ from typing import NamedTuple, Protocol
 
 from django.db import connection
 
+from knowledge.search.indexed import CHUNKS, EXAMPLES, Indexed
 from knowledge.search.words import IndexedText, Question
 
 # How much more a word counts in the title and in the headings than in the text below them.
 TITLE_WEIGHT, HEADING_WEIGHT, BODY_WEIGHT, PARTS_WEIGHT = 10.0, 5.0, 1.0, 0.5
 ALL_WORDS_BONUS = 1.15
-
-
-class Indexed(NamedTuple):
-    """What one index is about: the table of the rows, its own tables, its key there, and where a source counts rows."""
-
-    rows: str
-    fts: str
-    words: str
-    key: str
-    counted_in: str
-
-
-CHUNKS = Indexed("knowledge_chunk", "knowledge_chunk_fts", "knowledge_chunk_words", "chunk_id", "chunk_count")
-EXAMPLES = Indexed(
-    "knowledge_codeexample", "knowledge_example_fts", "knowledge_example_words", "example_id", "code_example_count"
-)
 
 
 class IndexEntry(NamedTuple):

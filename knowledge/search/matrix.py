@@ -1,4 +1,4 @@
-"""Vectors on SQLite: one matrix per process, filled from the rows and kept up with them.
+"""Vectors on SQLite: one matrix per process and kind of row, filled from the rows and kept up with them.
 
 Up to EXACT_ROWS all vectors are compared exactly with one product (0.3 ms for 10,000, 5 ms for 100,000).
 Beyond, memory would grow by 1.5 KB a chunk: then one bit per dimension is kept (48 bytes), the
@@ -17,9 +17,10 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from knowledge.embedding.models import ChunkVector, EmbeddingSpace
+from knowledge.embedding.models import EmbeddingSpace
+from knowledge.search.indexed import Indexed
 from knowledge.search.keyword import Ranked
-from knowledge.search.vectors import Vector
+from knowledge.search.vectors import Vector, VectorEntry
 
 EXACT_ROWS = 100_000
 # Of these the exact vectors are looked at: enough for a recall of .995 on documentation.
@@ -28,14 +29,14 @@ ROWS_PER_READ = 5_000
 # With so large a share of rows that are gone the matrix is made anew.
 STALE_SHARE = 0.1
 NEW_ROWS = """
-    SELECT v.id, v.chunk_id, c.item_id, v.vector FROM knowledge_chunkvector AS v
-    JOIN knowledge_chunk AS c ON c.id = v.chunk_id
+    SELECT v.id, v.{key}, r.item_id, v.vector FROM {vectors} AS v
+    JOIN {rows} AS r ON r.id = v.{key}
     WHERE v.space_id = %s AND v.id > %s AND v.vector IS NOT NULL ORDER BY v.id LIMIT %s
 """
-LAST = "SELECT max(id) FROM knowledge_chunkvector"
+LAST = "SELECT max(id) FROM {vectors}"
 EXACT = """
-    SELECT chunk_id, vector FROM knowledge_chunkvector
-    WHERE space_id = %s AND chunk_id IN (SELECT value FROM json_each(%s)) AND vector IS NOT NULL
+    SELECT {key}, vector FROM {vectors}
+    WHERE space_id = %s AND {key} IN (SELECT value FROM json_each(%s)) AND vector IS NOT NULL
 """
 
 
@@ -81,19 +82,28 @@ class Matrix:
     last_id: int = 0
     exact: Column[np.float32] | None = None
     signs: Column[np.uint64] | None = None
-    chunks: Column[np.int64] = field(default_factory=lambda: Column(0, np.int64))
+    # The ids of the rows, as of these sources.
+    ids: Column[np.int64] = field(default_factory=lambda: Column(0, np.int64))
     items: Column[np.int64] = field(default_factory=lambda: Column(0, np.int64))
 
     def __post_init__(self) -> None:
         self.exact = Column(self.dimension, np.float32)
 
     def __len__(self) -> int:
-        return len(self.chunks.rows)
+        return len(self.ids.rows)
 
     def extend(self, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
+        """Rows of (id of the vector, id of what it is of, source, vector), by the first. A vector that comes anew for
+        the same id takes the place of the old one."""
+        self.last_id = rows[-1][0]
         vectors = np.frombuffer(b"".join(bytes(row[3]) for row in rows), "<f4").reshape(len(rows), self.dimension)
-        self.chunks.extend(np.array([row[1] for row in rows], np.int64))
-        self.items.extend(np.array([row[2] for row in rows], np.int64))
+        ids = np.array([row[1] for row in rows], np.int64)
+        new = self._replaced(ids, vectors)
+        if not new.any():
+            return
+        vectors = vectors[new]
+        self.ids.extend(ids[new])
+        self.items.extend(np.array([row[2] for row in rows], np.int64)[new])
         if self.exact is not None:
             self.exact.extend(vectors)
             if len(self) > EXACT_ROWS:
@@ -102,7 +112,21 @@ class Matrix:
                 self.exact = None
         elif self.signs is not None:
             self.signs.extend(bits(vectors))
-        self.last_id = rows[-1][0]
+
+    def _replaced(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which of these are new, after the others were written over the old ones."""
+        known = self.ids.rows
+        if not len(known) or ids.min() > known.max():
+            return np.ones(len(ids), bool)
+        place_of = {int(known[place]): place for place in np.flatnonzero(np.isin(known, ids))}
+        new = np.array([int(one) not in place_of for one in ids], bool)
+        for index in np.flatnonzero(~new):
+            place = place_of[int(ids[index])]
+            if self.exact is not None:
+                self.exact.rows[place] = vectors[index]
+            elif self.signs is not None:
+                self.signs.rows[place] = bits(vectors[index : index + 1])[0]
+        return new
 
     def chosen(self, items: Collection[int] | None) -> NDArray[np.intp] | None:
         """The places of these sources' rows; None for all."""
@@ -112,7 +136,10 @@ class Matrix:
 
 
 class MatrixIndex:
-    def __init__(self) -> None:
+    def __init__(self, indexed: Indexed) -> None:
+        names = indexed._asdict()
+        self._new_rows, self._last, self._exact = (sql.format(**names) for sql in (NEW_ROWS, LAST, EXACT))
+        self._removed = indexed.removed
         self._matrix: Matrix | None = None
         self._lock = threading.Lock()
 
@@ -122,11 +149,11 @@ class MatrixIndex:
     def drop(self, space: EmbeddingSpace) -> None:
         pass
 
-    def add(self, space: EmbeddingSpace, rows: Sequence[ChunkVector]) -> None:
+    def add(self, space: EmbeddingSpace, entries: Sequence[VectorEntry]) -> None:
         pass  # every process reads the rows that it has not seen, when it searches
 
-    def remove(self, chunk_ids: Sequence[int]) -> None:
-        pass  # searches look which chunks are there
+    def remove(self, row_ids: Sequence[int]) -> None:
+        pass  # searches look which rows are there
 
     def nearest(
         self, space: EmbeddingSpace, vector: Vector, *, items: Collection[int] | None, limit: int
@@ -142,11 +169,12 @@ class MatrixIndex:
     def _current(self, space: EmbeddingSpace) -> Matrix:
         matrix = self._matrix
         with connection.cursor() as cursor:
-            last = cursor.execute(LAST).fetchone()[0] or 0
-            if matrix is None or _is_stale(matrix, space, last):
-                matrix = Matrix(space.pk, space.dimension, space.removed)
+            last = cursor.execute(self._last).fetchone()[0] or 0
+            removed = int(getattr(space, self._removed))
+            if matrix is None or _is_stale(matrix, space, removed, last):
+                matrix = Matrix(space.pk, space.dimension, removed)
             while matrix.last_id < last:
-                rows = cursor.execute(NEW_ROWS, [space.pk, matrix.last_id, ROWS_PER_READ]).fetchall()
+                rows = cursor.execute(self._new_rows, [space.pk, matrix.last_id, ROWS_PER_READ]).fetchall()
                 if not rows:
                     break
                 matrix.extend(rows)
@@ -156,36 +184,36 @@ class MatrixIndex:
     def _exactly(self, matrix: Matrix, vector: Vector, places: NDArray[np.intp] | None, limit: int) -> list[Ranked]:
         assert matrix.exact is not None
         rows = matrix.exact.rows if places is None else matrix.exact.rows[places]
-        chunks = matrix.chunks.rows if places is None else matrix.chunks.rows[places]
-        return _best(chunks, rows @ vector, limit)
+        ids = matrix.ids.rows if places is None else matrix.ids.rows[places]
+        return _best(ids, rows @ vector, limit)
 
     def _near_by_signs(self, matrix: Matrix, vector: Vector, places: NDArray[np.intp] | None) -> NDArray[np.int64]:
         assert matrix.signs is not None
         signs = matrix.signs.rows if places is None else matrix.signs.rows[places]
-        chunks = matrix.chunks.rows if places is None else matrix.chunks.rows[places]
+        ids = matrix.ids.rows if places is None else matrix.ids.rows[places]
         distances = np.bitwise_count(signs ^ bits(vector[None, :])).sum(axis=1, dtype=np.uint16)
         if len(distances) <= RESCORED:
-            return chunks
-        return chunks[np.argpartition(distances, RESCORED)[:RESCORED]]
+            return ids
+        return ids[np.argpartition(distances, RESCORED)[:RESCORED]]
 
     def _rescored(
         self, space: EmbeddingSpace, vector: Vector, candidates: NDArray[np.int64], limit: int
     ) -> list[Ranked]:
         with connection.cursor() as cursor:
-            rows = cursor.execute(EXACT, [space.pk, json.dumps(candidates.tolist())]).fetchall()
+            rows = cursor.execute(self._exact, [space.pk, json.dumps(candidates.tolist())]).fetchall()
         if not rows:
             return []
         vectors = np.frombuffer(b"".join(bytes(row[1]) for row in rows), "<f4").reshape(len(rows), space.dimension)
         return _best(np.array([row[0] for row in rows], np.int64), vectors @ vector, limit)
 
 
-def _is_stale(matrix: Matrix, space: EmbeddingSpace, last: int) -> bool:
+def _is_stale(matrix: Matrix, space: EmbeddingSpace, removed: int, last: int) -> bool:
     """Another space; many rows that are gone; or fewer ids than were seen, as after a restore."""
-    gone = space.removed - matrix.removed
+    gone = removed - matrix.removed
     return matrix.space_id != space.pk or gone < 0 or last < matrix.last_id or gone > STALE_SHARE * len(matrix)
 
 
-def _best(chunks: NDArray[np.int64], scores: NDArray[np.float32], limit: int) -> list[Ranked]:
+def _best(ids: NDArray[np.int64], scores: NDArray[np.float32], limit: int) -> list[Ranked]:
     top = np.argpartition(-scores, limit)[:limit] if len(scores) > limit else np.arange(len(scores))
-    ordered = top[np.lexsort((chunks[top], -scores[top]))]
-    return [Ranked(int(chunks[place]), float(scores[place])) for place in ordered]
+    ordered = top[np.lexsort((ids[top], -scores[top]))]
+    return [Ranked(int(ids[place]), float(scores[place])) for place in ordered]

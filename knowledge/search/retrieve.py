@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from django.db.models import Q
-
-from knowledge.embedding import EmbeddingError, embedded_text, embedder, spaces
-from knowledge.errors import BadQuery, UnknownSource
-from knowledge.models import Chunk, KnowledgeItem
+from knowledge.embedding import embedded_text
+from knowledge.models import Chunk
 from knowledge.plain import without_addresses
+from knowledge.search.asked import items_of, question_of
 from knowledge.search.fusion import Fused, fused
-from knowledge.search.keyword import Ranked, keyword_index
-from knowledge.search.query import MAX_MATCHES, MAX_QUERY_CHARS, Mode, Scores, SearchHit, SearchOutcome, SearchQuery
+from knowledge.search.indexed import CHUNKS
+from knowledge.search.query import Scores, SearchHit, SearchOutcome, SearchQuery
+from knowledge.search.rankings import CANDIDATES_PER_MATCH, EMBEDDED_QUERY_CHARS, LEAST_CANDIDATES, rankings
 from knowledge.search.rerank import RERANKED, RerankFailed, reranker, share
 from knowledge.search.snippet import snippet
-from knowledge.search.vectors import VectorsUnavailable, vector_index
-from knowledge.search.words import Question, question
+from knowledge.search.words import Question
 from progress import tracing
-from progress.viewer import Viewer
 from progress.wire import storable
 
 logger = logging.getLogger(__name__)
 
-# A model reads a few hundred words; the rest of a longer question would only cost time.
-EMBEDDED_QUERY_CHARS = 2_000
 # A match of more than this and its neighbours would be a page again.
 MOST_JOINED = 2
 LEAST_OVERLAP, MOST_OVERLAP = 10, 200
 # Of what repeats a text that was shown already.
 SPARE_MATCHES = 20
-# More is ranked than is shown: pages gather several chunks, and a ranking to fuse with needs depth.
-CANDIDATES_PER_MATCH = 5
-LEAST_CANDIDATES = 50
 # How much a page's second and third best chunk add to its best.
 PAGE_EVIDENCE = (1.0, 0.5, 0.25)
 
@@ -53,14 +45,6 @@ class _Match(NamedTuple):
     average: float = 0.0
 
 
-class _Rankings(NamedTuple):
-    """`mode` is what was done; `notice` why it is less than was asked for."""
-
-    fused: list[Fused]
-    mode: Mode
-    notice: str = ""
-
-
 def search(query: SearchQuery) -> SearchOutcome:
     """Raises BadQuery and UnknownSource. No hits means that nothing matches, never that something failed."""
     with tracing.span("search", mode=query.mode, match_count=query.match_count) as current:
@@ -75,34 +59,13 @@ def _search(query: SearchQuery) -> SearchOutcome:
     items = items_of(query)
     if items is not None and not items:
         return SearchOutcome((), query.mode)
-    ranked = _rankings(query, asked, items)
-    matches = _matches(ranked.fused)
+    limit = max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * query.match_count)
+    ranked = rankings(query, asked, items, CHUNKS, limit)
+    matches = _matches(fused(ranked.keyword, ranked.vector))
     chosen = _by_page(matches) if query.return_mode == "pages" else _neighbours_joined(matches)
     second = _reranked(chosen, query.text)
     hits = tuple(_hits(second.matches, asked, query.match_count))
     return SearchOutcome(hits, ranked.mode, second.applied, " ".join(filter(None, (ranked.notice, second.notice))))
-
-
-def _rankings(query: SearchQuery, asked: Question, items: Collection[int] | None) -> _Rankings:
-    """Both, or the one that is asked for or can be had. Keyword search always can."""
-    limit = max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * query.match_count)
-    vector: list[Ranked] = []
-    notice = ""
-    if query.mode != "keyword":
-        try:
-            vector = _nearest(query.text, items, limit)
-        except EmbedderOff:
-            if query.mode == "vector":
-                notice = "Searched by words only: no embedder is configured (ARCHON_EMBEDDER=off)."
-            return _Rankings(fused(_by_words(asked, items, limit), []), "keyword", notice)
-        except (EmbeddingError, VectorsUnavailable) as error:
-            notice = f"Searched by words only: {error}"
-            logger.info("search without vectors: %s", error)
-    if query.mode == "vector" and not notice:
-        return _Rankings(fused([], vector), "vector")
-    keyword = _by_words(asked, items, limit)
-    mode: Mode = "keyword" if query.mode == "keyword" or notice else "hybrid"
-    return _Rankings(fused(keyword, vector), mode, notice)
 
 
 # What a hit is made of. Whole rows of three tables, dates and all, took a third of a search.
@@ -111,67 +74,6 @@ HIT_FIELDS = (
     *("document__url", "document__title", "document__word_count"),
     *("item__source_id", "item__knowledge_type", "item__tags"),
 )
-
-
-class EmbedderOff(Exception):
-    """The operator wants no vectors: searching by words is then no lack."""
-
-
-def _by_words(asked: Question, items: Collection[int] | None, limit: int) -> list[Ranked]:
-    return keyword_index().rank(asked, items=items, limit=limit) if asked.lexemes else []
-
-
-def _nearest(text: str, items: Collection[int] | None, limit: int) -> list[Ranked]:
-    """Raises EmbeddingError and VectorsUnavailable; the sentence is for whoever asked."""
-    current = embedder()
-    if current is None:
-        raise EmbedderOff
-    space = spaces.serving()
-    if space is None:
-        raise VectorsUnavailable("no text has been embedded yet.")
-    if space.name != current.space:
-        raise VectorsUnavailable(
-            f"the vectors that serve are of {space.name}; those of {current.space} are being made."
-        )
-    (vector,) = current.embed([storable(text)[:EMBEDDED_QUERY_CHARS]])
-    return vector_index().nearest(space, vector, items=items, limit=limit)
-
-
-def question_of(query: SearchQuery) -> Question:
-    if query.mode not in get_args(Mode):
-        message = f"The mode {query.mode!r} is not known: expected one of {', '.join(get_args(Mode))}."
-        raise BadQuery(message, field="mode")
-    if not 1 <= query.match_count <= MAX_MATCHES:
-        raise BadQuery(f"match_count is {query.match_count}: expected 1 to {MAX_MATCHES}.", field="match_count")
-    if not query.text.strip():
-        raise BadQuery("The query is empty.", code="query_empty", hint="Ask with a word or two.", field="query")
-    if len(query.text) > MAX_QUERY_CHARS:
-        message = f"The query has {len(query.text)} characters: expected at most {MAX_QUERY_CHARS}."
-        raise BadQuery(message, code="query_too_long", hint="Ask with the words that matter.", field="query")
-    asked = question(query.text)
-    if not asked.lexemes and (query.mode == "keyword" or not any(map(str.isalnum, query.text))):
-        message = "The query holds no letter or digit to search for."
-        raise BadQuery(message, code="query_without_words", hint="Ask with a word or two.", field="query")
-    return asked
-
-
-def items_of(query: SearchQuery) -> Collection[int] | None:
-    """The sources to search in; None for all, which spares the index a look at every chunk's source."""
-    visible = KnowledgeItem.objects.visible_to(query.viewer)
-    if query.source_id is not None:
-        source_id = storable(query.source_id)
-        found = visible.filter(source_id=source_id).first()
-        if found is None:
-            raise UnknownSource.of(source_id, field="source")
-        visible = visible.filter(pk=found.pk)
-    elif not query.tags and not _some_are_hidden(query.viewer):
-        return None
-    return list(visible.tagged(map(storable, query.tags)).values_list("pk", flat=True))
-
-
-def _some_are_hidden(viewer: Viewer) -> bool:
-    deleted = Q(deleted_at__isnull=False)
-    return KnowledgeItem.objects.filter(deleted if viewer.everything else deleted | ~viewer.seen()).exists()
 
 
 def _matches(ranked: Sequence[Fused]) -> list[_Match]:

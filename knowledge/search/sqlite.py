@@ -7,13 +7,13 @@ from collections.abc import Collection, Sequence
 
 from django.db import connection
 
+from knowledge.search.indexed import Indexed
 from knowledge.search.keyword import (
     ALL_WORDS_BONUS,
     BODY_WEIGHT,
     HEADING_WEIGHT,
     PARTS_WEIGHT,
     TITLE_WEIGHT,
-    Indexed,
     IndexEntry,
     Ranked,
 )

@@ -1,25 +1,35 @@
-"""The vector index: made of the rows in knowledge.embedding, in the form that each database searches fastest."""
+"""The vector indexes, of chunks and of code examples: made of the rows in knowledge.embedding, in the form that each
+database searches fastest."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
+from knowledge.search.indexed import CHUNKS, EXAMPLES, Indexed
 from knowledge.search.keyword import Ranked
 
 if TYPE_CHECKING:
-    from knowledge.embedding.models import ChunkVector, EmbeddingSpace
+    from knowledge.embedding.models import EmbeddingSpace
 
 Vector = NDArray[np.float32]
 
 
 class VectorsUnavailable(Exception):
     """The index cannot answer; the message says why and what helps. Keyword search still can."""
+
+
+class VectorEntry(NamedTuple):
+    """`row_id`: of the chunk, or of the code example; `item_id` its source; `vector` as it is stored."""
+
+    row_id: int
+    item_id: int
+    vector: bytes
 
 
 class VectorIndex(Protocol):
@@ -30,32 +40,37 @@ class VectorIndex(Protocol):
 
     def drop(self, space: EmbeddingSpace) -> None: ...
 
-    def add(self, space: EmbeddingSpace, rows: Sequence[ChunkVector]) -> None: ...
+    def add(self, space: EmbeddingSpace, entries: Sequence[VectorEntry]) -> None:
+        """An entry under an id that is already there replaces it."""
 
-    def remove(self, chunk_ids: Sequence[int]) -> None:
+    def remove(self, row_ids: Sequence[int]) -> None:
         """From every space."""
 
     def nearest(
         self, space: EmbeddingSpace, vector: Vector, *, items: Collection[int] | None, limit: int
     ) -> list[Ranked]:
-        """The chunks with the highest cosine, best first; of these items only, or of all for None.
+        """The rows with the highest cosine, best first; of these items only, or of all for None.
 
         Raises VectorsUnavailable.
         """
 
 
 @cache
-def index_for(vendor: str) -> VectorIndex:
+def index_for(vendor: str, indexed: Indexed = CHUNKS) -> VectorIndex:
     if vendor == "sqlite":
         from knowledge.search.matrix import MatrixIndex
 
-        return MatrixIndex()
+        return MatrixIndex(indexed)
     if vendor == "postgresql":
         from knowledge.search.pgvector import PgvectorIndex
 
-        return PgvectorIndex()
+        return PgvectorIndex(indexed)
     raise NotImplementedError(f"There is no vector index for the database {vendor!r}: expected sqlite or postgresql.")
 
 
 def vector_index() -> VectorIndex:
-    return index_for(connection.vendor)
+    return index_for(connection.vendor, CHUNKS)
+
+
+def example_vector_index() -> VectorIndex:
+    return index_for(connection.vendor, EXAMPLES)

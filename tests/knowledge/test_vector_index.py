@@ -9,12 +9,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from knowledge.embedding.kinds import CHUNKS
 from knowledge.embedding.models import ChunkVector, EmbeddingSpace
 from knowledge.embedding.rows import remove_vectors
 from knowledge.models import Chunk, Document, KnowledgeItem
 from knowledge.search import matrix
 from knowledge.search.matrix import Matrix
-from knowledge.search.vectors import Vector, index_for, vector_index
+from knowledge.search.vectors import Vector, VectorEntry, index_for, vector_index
 from tests.knowledge.pages import source
 
 pytestmark = pytest.mark.django_db
@@ -119,12 +120,26 @@ def test_rows_that_are_gone_take_no_other_with_them(filled: Filled) -> None:
     """A matrix in memory may still name them: searches look which chunks are there, and rank more than they show."""
     (asked, *_) = questions(filled)
     before = filled.nearest(asked)
-    remove_vectors(before[:4])
+    remove_vectors(CHUNKS, before[:4])
     Chunk.objects.filter(pk__in=before[:4]).delete()
     filled.space.refresh_from_db()
     assert filled.space.removed == 4
     there = set(Chunk.objects.values_list("pk", flat=True))
     assert [chunk for chunk in filled.nearest(asked) if chunk in there][:6] == before[4:]
+
+
+def test_a_vector_that_comes_anew_takes_the_place_of_the_old_one(filled: Filled) -> None:
+    """As of a code example whose summary changed."""
+    (asked, *_) = questions(filled)
+    best, *_, tenth = filled.nearest(asked)
+    row = ChunkVector.objects.get(chunk=best)
+    row.delete()
+    far = ChunkVector.objects.create(
+        space=filled.space, chunk_id=best, content_hash="new", vector=(-asked).astype("<f4").tobytes()
+    )
+    vector_index().add(filled.space, [VectorEntry(best, Chunk.objects.get(pk=best).item_id, bytes(far.vector or b""))])
+    assert best not in filled.nearest(asked)
+    assert tenth in filled.nearest(asked)
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps no matrix in the process")
@@ -133,11 +148,11 @@ def test_a_matrix_that_lost_a_tenth_of_its_rows_is_made_anew(filled: Filled) -> 
     filled.nearest(asked)
     index: Any = vector_index()
     assert len(index._matrix) == ROWS
-    remove_vectors(filled.chunks[: ROWS // 20])
+    remove_vectors(CHUNKS, filled.chunks[: ROWS // 20])
     filled.space.refresh_from_db()
     filled.nearest(asked)
     assert len(index._matrix) == ROWS
-    remove_vectors(filled.chunks[ROWS // 20 : ROWS // 8])
+    remove_vectors(CHUNKS, filled.chunks[ROWS // 20 : ROWS // 8])
     filled.space.refresh_from_db()
     filled.nearest(asked)
     assert len(index._matrix) == ROWS - ROWS // 8
@@ -152,6 +167,6 @@ def test_beyond_the_exact_rows_a_chunk_costs_bits_only(monkeypatch: pytest.Monke
         made.extend([(start + n, start + n, 1, row) for n in range(1_000)])
     assert made.exact is None
     assert made.signs is not None
-    held = sum(column._data.nbytes for column in (made.signs, made.chunks, made.items))
+    held = sum(column._data.nbytes for column in (made.signs, made.ids, made.items))
     # 48 bytes of signs and two numbers of eight, and room to grow up to twice that.
     assert held <= 10_000 * (48 + 16) * 2

@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 9a603b7698db3d248c376a3b0aa454dfcd778a1d2e67c93fc6556fca0aaf576a
+// digest: 09b684672bc9abdc1c24973c8751719dea4998dd1e6b55b934f6f1f5e5a245b5
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -1388,6 +1388,8 @@ export interface components {
             search_mode: "hybrid" | "vector" | "keyword";
             /** @default false */
             reranking_applied: boolean;
+            /** @default  */
+            notice: string;
             took_ms: number;
         };
         CodeExampleHit: {

@@ -1,0 +1,84 @@
+"""The two rankings of a question, by words and by meaning; or the one that is asked for or can be had."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import NamedTuple
+
+from django.db import connection
+
+from knowledge.embedding import EmbeddingError, embedder, spaces
+from knowledge.search import keyword, vectors
+from knowledge.search.indexed import Indexed
+from knowledge.search.keyword import Ranked
+from knowledge.search.query import Mode, SearchQuery
+from knowledge.search.vectors import VectorsUnavailable
+from knowledge.search.words import Question
+from progress.wire import storable
+
+logger = logging.getLogger(__name__)
+
+# A model reads a few hundred words; the rest of a longer question would only cost time.
+EMBEDDED_QUERY_CHARS = 2_000
+# More is ranked than is shown: pages gather several chunks, and a ranking to fuse with needs depth.
+CANDIDATES_PER_MATCH = 5
+LEAST_CANDIDATES = 50
+
+
+class Rankings(NamedTuple):
+    """`mode` is what was done; `notice` why it is less than was asked for."""
+
+    keyword: list[Ranked]
+    vector: list[Ranked]
+    mode: Mode
+    notice: str = ""
+
+
+class EmbedderOff(Exception):
+    """The operator wants no vectors: searching by words is then no lack."""
+
+
+def rankings(
+    query: SearchQuery, asked: Question, items: Collection[int] | None, indexed: Indexed, limit: int
+) -> Rankings:
+    """Of these items only, or of all for None. Keyword search always can be had."""
+    vector: list[Ranked] = []
+    notice = ""
+    if query.mode != "keyword":
+        try:
+            vector = _nearest(query.text, items, indexed, limit)
+        except EmbedderOff:
+            if query.mode == "vector":
+                notice = "Searched by words only: no embedder is configured (ARCHON_EMBEDDER=off)."
+            return Rankings(_by_words(asked, items, indexed, limit), [], "keyword", notice)
+        except (EmbeddingError, VectorsUnavailable) as error:
+            notice = f"Searched by words only: {error}"
+            logger.info("search without vectors: %s", error)
+    if query.mode == "vector" and not notice:
+        return Rankings([], vector, "vector")
+    ranked = _by_words(asked, items, indexed, limit)
+    mode: Mode = "keyword" if query.mode == "keyword" or notice else "hybrid"
+    return Rankings(ranked, vector, mode, notice)
+
+
+def _by_words(asked: Question, items: Collection[int] | None, indexed: Indexed, limit: int) -> list[Ranked]:
+    if not asked.lexemes:
+        return []
+    return keyword.index_for(connection.vendor, indexed).rank(asked, items=items, limit=limit)
+
+
+def _nearest(text: str, items: Collection[int] | None, indexed: Indexed, limit: int) -> list[Ranked]:
+    """Raises EmbeddingError and VectorsUnavailable; the sentence is for whoever asked."""
+    current = embedder()
+    if current is None:
+        raise EmbedderOff
+    space = spaces.serving()
+    if space is None:
+        raise VectorsUnavailable("no text has been embedded yet.")
+    if space.name != current.space:
+        raise VectorsUnavailable(
+            f"the vectors that serve are of {space.name}; those of {current.space} are being made."
+        )
+    (vector,) = current.embed([storable(text)[:EMBEDDED_QUERY_CHARS]])
+    return vectors.index_for(connection.vendor, indexed).nearest(space, vector, items=items, limit=limit)
