@@ -240,6 +240,47 @@ describe('Search', () => {
   });
 });
 
+describe('Private sources', () => {
+  const mine = { ...REACT, metadata: { ...REACT.metadata, description: '', update_frequency: 7, private: true } };
+  beforeEach(() => {
+    answers['GET /api/knowledge-items'] = [200, { items: [mine], total: 1, page: 1, per_page: 20 }];
+    answers['GET /api/knowledge-items/react'] = [200, mine];
+    answers['PUT /api/knowledge-items/react'] = [200, { success: true }];
+    answers['GET /api/whoami'] = [200, { mode: 'server', user: 'ada', staff: false, scopes: ['read', 'crawl'] }];
+  });
+
+  it('carry a lock', async () => {
+    visit('/');
+    expect((await screen.findByText('Private')).title).toBe('Only you see this source');
+  });
+
+  it('are shared with a box in their settings', async () => {
+    const user = visit('/sources/react/edit');
+    await user.click(await screen.findByRole('checkbox', { name: 'Private' }));
+    screen.getByText('Every account sees it and searches in it.');
+    await user.click(screen.getByRole('button', { name: 'Save' }));
+    await screen.findByText('Saved');
+    expect(requests.find(({ method }) => method === 'PUT')!.body).toMatchObject({ private: false });
+  });
+
+  it('are asked for with the crawl, and the choice is in the address', async () => {
+    const user = visit('/add?url=https://a.example');
+    await user.click(await screen.findByRole('checkbox', { name: 'Private' }));
+    await waitFor(() => expect(address()).toContain('private=1'));
+    await user.click(screen.getByRole('button', { name: 'Start crawl' }));
+    await waitFor(() => expect(requests.find(({ method }) => method === 'POST')!.body).toMatchObject({ private: true }));
+  });
+
+  it('are no matter where there are no accounts', async () => {
+    answers['GET /api/whoami'] = [200, { mode: 'local', user: '', staff: true, scopes: [] }];
+    const user = visit('/sources/react/edit');
+    await user.click(await screen.findByRole('button', { name: 'Save' }));
+    await screen.findByText('Saved');
+    expect(screen.queryByText('Private')).toBeNull();
+    expect(requests.find(({ method }) => method === 'PUT')!.body).not.toHaveProperty('private');
+  });
+});
+
 it('answers an unknown address with the way back', () => {
   visit('/elsewhere');
   expect(screen.getByRole('link', { name: 'Go to Knowledge' }).getAttribute('href')).toBe('/');

@@ -2,6 +2,7 @@ import { Link } from 'react-router';
 import { shortUrl, webAddress } from '../format';
 import type { KnowledgeItem } from '../services/api';
 import { Chosen, type Choice } from './choice';
+import { PrivateMark } from './Private';
 import { SourceActions } from './SourceActions';
 import { SourceSize, SourceTags, SourceTime, SourceType } from './SourceFacts';
 
@@ -16,6 +17,7 @@ export function SourceCards({ items, choice }: { items: KnowledgeItem[]; choice:
                 {item.title || shortUrl(item.url)}
               </Link>
             </h2>
+            <PrivateMark item={item} />
             <SourceType item={item} />
             <Chosen item={item} choice={choice} />
           </div>

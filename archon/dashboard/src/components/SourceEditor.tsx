@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { updateItem, type KnowledgeItem } from '../services/api';
 import { ErrorNotice, Notice } from './Notice';
+import { PrivateChoice, useAccounts } from './Private';
 import { TagsInput } from './TagsInput';
 
 export const FREQUENCIES: [days: number, label: string][] = [
@@ -15,10 +16,15 @@ export const FREQUENCIES: [days: number, label: string][] = [
 /** Title, description, type, tags and schedule of a source. */
 export function SourceEditor({ item }: { item: KnowledgeItem }) {
   const queries = useQueryClient();
-  const { description, tags, knowledge_type, update_frequency } = item.metadata;
-  const [draft, setDraft] = useState({ title: item.title, description, tags, knowledge_type, update_frequency });
+  const { description, tags, knowledge_type, update_frequency, private: isPrivate } = item.metadata;
+  const accounts = useAccounts();
+  const [draft, setDraft] = useState({ title: item.title, description, tags, knowledge_type, update_frequency, private: isPrivate });
   const save = useMutation({
-    mutationFn: () => updateItem(item.source_id, draft as Parameters<typeof updateItem>[1]),
+    mutationFn: () => {
+      const { private: wanted, ...rest } = draft;
+      const changes = accounts && wanted !== isPrivate ? draft : rest;
+      return updateItem(item.source_id, changes as Parameters<typeof updateItem>[1]);
+    },
     onSuccess: () => {
       void queries.invalidateQueries({ queryKey: ['item', item.source_id] });
       void queries.invalidateQueries({ queryKey: ['knowledge'] });
@@ -75,6 +81,7 @@ export function SourceEditor({ item }: { item: KnowledgeItem }) {
         </label>
         <TagsInput id="edit-tags" tags={draft.tags} onChange={(changed) => set({ tags: changed })} describedBy={undefined} invalid={false} />
       </div>
+      <PrivateChoice value={draft.private} onChange={(value) => set({ private: value })} />
       {save.isError && <ErrorNotice error={save.error} />}
       {save.isSuccess && <Notice tone="good" title="Saved" />}
       <div className="form-foot">

@@ -2,6 +2,7 @@ import { Link } from 'react-router';
 import { count, shortUrl, webAddress } from '../format';
 import type { KnowledgeItem } from '../services/api';
 import { Chosen, type Choice } from './choice';
+import { PrivateMark } from './Private';
 import { SourceActions } from './SourceActions';
 import { SourceTags, SourceTime, SourceType, pageCount } from './SourceFacts';
 
@@ -38,6 +39,7 @@ export function SourceTable({ items, choice }: { items: KnowledgeItem[]; choice:
                 </a>
               </th>
               <td>
+                <PrivateMark item={item} />
                 <SourceType item={item} />
               </td>
               <td>

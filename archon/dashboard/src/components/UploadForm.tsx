@@ -5,6 +5,7 @@ import { useNavigate } from 'react-router';
 import { bytes, plural } from '../format';
 import { uploadDocuments } from '../services/api';
 import { ErrorNotice } from './Notice';
+import { PrivateChoice } from './Private';
 import { TagsInput } from './TagsInput';
 
 const KINDS = '.pdf,.docx,.md,.markdown,.txt,.rst,.html,.htm,.zip';
@@ -14,11 +15,12 @@ export function UploadForm() {
   const [files, setFiles] = useState<File[]>([]);
   const [tags, setTags] = useState<string[]>([]);
   const [knowledgeType, setKnowledgeType] = useState('technical');
+  const [isPrivate, setPrivate] = useState(false);
   const [over, setOver] = useState(false);
   const id = useId();
   const navigate = useNavigate();
   const upload = useMutation({
-    mutationFn: () => uploadDocuments({ files, tags, knowledgeType }),
+    mutationFn: () => uploadDocuments({ files, tags, knowledgeType, isPrivate }),
     onSuccess: ({ progressId }) => navigate(`/crawls/${encodeURIComponent(progressId)}`),
   });
   const add = (more: Iterable<File>) =>
@@ -74,6 +76,7 @@ export function UploadForm() {
           <TagsInput id={id} tags={tags} onChange={setTags} />
         </div>
       </div>
+      <PrivateChoice value={isPrivate} onChange={setPrivate} />
       {upload.error && <ErrorNotice error={upload.error} />}
       <div className="form-foot">
         <button className="button button-primary button-large" disabled={files.length === 0 || upload.isPending}>

@@ -6,6 +6,7 @@ import { useNavigate, useSearchParams } from 'react-router';
 import { CrawlMap } from '../components/CrawlMap';
 import { ErrorNotice } from '../components/Notice';
 import { FREQUENCIES } from '../components/SourceEditor';
+import { PrivateChoice } from '../components/Private';
 import { Tabs } from '../components/Tabs';
 import { TagsInput } from '../components/TagsInput';
 import { UploadForm } from '../components/UploadForm';
@@ -22,6 +23,7 @@ interface Draft {
   every: number;
   include: string;
   exclude: string;
+  private: boolean;
 }
 
 /** Where the server's name of a field stands in this form. */
@@ -35,6 +37,7 @@ const PLACES: Record<string, keyof Draft> = {
   update_frequency: 'every',
   include: 'include',
   exclude: 'exclude',
+  private: 'private',
 };
 
 const DEPTHS: Record<number, string> = {
@@ -66,6 +69,7 @@ function draftFrom(params: URLSearchParams): Draft {
     every: Number(params.get('every') ?? 7) || 0,
     include: params.get('include') ?? '',
     exclude: params.get('exclude') ?? '',
+    private: params.get('private') === '1',
   };
 }
 
@@ -80,6 +84,7 @@ function paramsFrom(draft: Draft): URLSearchParams {
   if (draft.every !== 7) params.set('every', String(draft.every));
   if (draft.include) params.set('include', draft.include);
   if (draft.exclude) params.set('exclude', draft.exclude);
+  if (draft.private) params.set('private', '1');
   return params;
 }
 
@@ -104,6 +109,7 @@ function requestFrom(draft: Draft): CrawlRequest {
     ...(draft.maxPages ? { max_pages: Number(draft.maxPages) } : {}),
     ...(include.length ? { include } : {}),
     ...(exclude.length ? { exclude } : {}),
+    ...(draft.private ? { private: true } : {}),
   };
 }
 
@@ -256,6 +262,7 @@ function CrawlForm() {
               </select>
             )}
           </Field>
+          <PrivateChoice value={draft.private} onChange={(value) => set('private', value)} />
         </div>
 
         <Collapsible.Root open={narrowed} onOpenChange={setNarrowed}>

@@ -8,6 +8,7 @@ import { CopyButton } from '../components/CopyButton';
 import { Empty, ErrorNotice } from '../components/Notice';
 import { Pager } from '../components/Pager';
 import { PageViewer } from '../components/PageViewer';
+import { PrivateMark } from '../components/Private';
 import { SourceActions } from '../components/SourceActions';
 import { SourceTags, SourceTime } from '../components/SourceFacts';
 import { SourceEditor } from '../components/SourceEditor';
@@ -105,6 +106,7 @@ function Summary({ item }: { item: KnowledgeItem }) {
         </span>
       </p>
       {item.metadata.description && <p className="page-sub">{item.metadata.description}</p>}
+      <PrivateMark item={item} />
       <SourceTags item={item} at="/" />
     </>
   );

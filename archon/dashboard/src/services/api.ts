@@ -63,13 +63,15 @@ export interface UploadRequest {
   files: File[];
   tags: string[];
   knowledgeType: string;
+  isPrivate: boolean;
 }
 
-export function uploadDocuments({ files, tags, knowledgeType }: UploadRequest): Promise<Schema['UploadStarted']> {
+export function uploadDocuments({ files, tags, knowledgeType, isPrivate }: UploadRequest): Promise<Schema['UploadStarted']> {
   const form = new FormData();
   for (const file of files) form.append('file', file);
   form.append('tags', JSON.stringify(tags));
   form.append('knowledge_type', knowledgeType);
+  if (isPrivate) form.append('private', 'true');
   return request('POST', '/api/documents/upload', form);
 }
 
