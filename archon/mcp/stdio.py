@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from django.db import connections
+
 from archon.embedded.supervisor import ensure_running
 from archon.mcp.server import mcp_server
 from archon.mcp.sessions import made, new_session_id
+from progress.log_rows import LOGGER
+from progress.threads import close_pool_connections, in_thread
 
 START_SECONDS = 120.0
 
@@ -19,7 +24,14 @@ async def serve(*, start: bool) -> None:
     """Until the client closes. The handshake never waits for Archon's own start; the first call does."""
     session = made(new_session_id("stdio", ""), "", "", "stdio")
     ready = in_background(lambda: ensure_running(START_SECONDS)) if start else None
-    await mcp_server(session, ready).run_stdio_async()
+    try:
+        await mcp_server(session, ready).run_stdio_async()
+    finally:
+        # Here, since at the interpreter's own end no thread of a pool takes work any more.
+        for handler in logging.getLogger(LOGGER).handlers:
+            handler.close()
+        await asyncio.to_thread(close_pool_connections)
+        await in_thread(connections.close_all)
 
 
 def in_background(call: Callable[[], Any]) -> asyncio.Future[Any]:
