@@ -1,6 +1,8 @@
 /** The package as others use it: its committed build, in a Node of its own, with Node's own WebSocket. */
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { CrawlProgressData } from '../src/services/crawlProgressService';
@@ -10,6 +12,18 @@ import { StreamServer } from './server';
 const PACKAGE = fileURLToPath(new URL('../packages/crawl-progress/', import.meta.url));
 
 describe('the package', () => {
+  it('is built from its sources as they are', () => {
+    const fresh = mkdtempSync(join(tmpdir(), 'crawl-progress-'));
+    try {
+      const compiler = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
+      execFileSync(process.execPath, [compiler, '-p', PACKAGE, '--outDir', fresh]);
+      const built = (folder: string) => Object.fromEntries(readdirSync(folder).sort().map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
+      expect(built(`${PACKAGE}dist`), 'run `npm run build`').toEqual(built(fresh));
+    } finally {
+      rmSync(fresh, { recursive: true });
+    }
+  });
+
   it('follows a crawl from Node over a connection that breaks', async () => {
     const server = await StreamServer.start();
     server.onConnection = (socket, nth) => {

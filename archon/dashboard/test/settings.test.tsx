@@ -27,7 +27,16 @@ describe('Settings', () => {
     expect(embeddings.textContent).toContain('Works');
     expect(embeddings.textContent).toContain('Dimensions384');
     expect(screen.getByRole('region', { name: 'Language model' }).textContent).toContain('Answers are quoted from the passages.');
+    expect(screen.getByRole('region', { name: 'Reranker' }).textContent).toContain('None');
     expect(screen.getByRole('region', { name: 'Mode' }).textContent).toContain('Local');
+  });
+
+  it('names the reranker that was set', async () => {
+    const settings = [variable({ name: 'ARCHON_RERANKER', value: 'Xenova/ms-marco-MiniLM-L-6-v2', default: '', given: true })];
+    answers['GET /api/settings'] = [200, { ...SETTINGS, groups: [{ title: 'Embedding', settings }] }];
+    visit('/settings');
+    expect((await screen.findByRole('region', { name: 'Reranker' })).textContent).toContain('Set upPuts');
+    screen.getByText('Xenova/ms-marco-MiniLM-L-6-v2');
   });
 
   it('says since when the embedder is away, and why', async () => {

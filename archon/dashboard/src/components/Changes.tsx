@@ -27,7 +27,7 @@ export function Changes({ sourceId, base }: { sourceId: string; base: string }) 
     <section aria-label="Changes">
       <div className="toolbar changes-tools">
         <label>
-          <span className="label-word">Since</span>
+          <span>Since</span>
           <input className="input" type="date" value={filter.since || (data ? localDay(data.since) : '')} onChange={(event) => change({ since: event.target.value }, { replace: true })} />
         </label>
         {data && (

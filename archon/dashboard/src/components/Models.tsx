@@ -15,6 +15,7 @@ export function Models({ settings }: { settings: Settings }) {
       <div className="models">
         <Embedder {...embedder} />
         <LanguageModel {...settings.language_model} />
+        <Reranker model={valueOf(settings, 'ARCHON_RERANKER')} />
         <Mode settings={settings} />
       </div>
     </>
@@ -73,7 +74,7 @@ function Embedder(embedder: Settings['embedder']) {
     ['Chunks with a vector', count(embedded)],
   ];
   if (waiting) rows.push(['Waiting', count(waiting)]);
-  if (refused) rows.push(['Refused', count(refused)]);
+  if (refused) rows.push(['Found by words only', count(refused)]);
   const state = away_since ? 'failed' : waiting ? 'leased' : 'done';
   return (
     <Card title={title} says={says} state={state} word={away_since ? `Away since ${ago(away_since)}` : waiting ? 'Embedding' : 'Works'} rows={rows}>
@@ -100,9 +101,24 @@ function LanguageModel({ model, url, key_given }: Settings['language_model']) {
   return <Card title={title} says={says} state="done" word="Set up" rows={rows} />;
 }
 
+function Reranker({ model }: { model: string }) {
+  const title = 'Reranker';
+  const says = 'Puts the best matches of a search into order anew.';
+  if (model) return <Card title={title} says={says} state="done" word="Set up" rows={[['Model', model]]} />;
+  return (
+    <Card title={title} says={says} state="skipped" word="None" rows={[]}>
+      Matches stand in the order of their rankings. Name a cross-encoder in <code>ARCHON_RERANKER</code> to have one.
+    </Card>
+  );
+}
+
+function valueOf(settings: Settings, name: string): string {
+  return settings.groups.flatMap((group) => group.settings).find((one) => one.name === name)?.value ?? '';
+}
+
 /** What the variables say about where this runs. */
 function Mode({ settings }: { settings: Settings }) {
-  const value = (name: string) => settings.groups.flatMap((group) => group.settings).find((one) => one.name === name)?.value ?? '';
+  const value = (name: string) => valueOf(settings, name);
   const server = value('ARCHON_MODE') === 'server';
   const rows: CardProps['rows'] = [
     ['Data folder', value('ARCHON_DATA_DIR')],
