@@ -63,8 +63,10 @@ def frames_are_as_published(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def no_answer_is_left() -> Iterator[None]:
-    """A test that failed in the middle of an answer must not write into the database of the next."""
+def no_answer_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that ends in the middle of an answer must not write into the database of the next."""
+    if "transactional_db" in request.fixturenames:  # asked for first, its tables are emptied after the end below
+        request.getfixturevalue("transactional_db")
     yield
     for message_id in list(runner()._tasks):
         runner().cancel(message_id)
