@@ -130,6 +130,7 @@ def test_no_route_log_command_or_task_tells_a_secret(
         ask("PUT", path, {"title": 5})
     for path in ("/api/knowledge-items/crawl", "/api/knowledge-items/crawl/preview", "/api/webhooks"):
         assert ask("POST", path, {"url": CREDENTIALS}) == 422
+        assert ask("POST", path, {"url": CREDENTIALS.replace("https", "ftp")}) == 422
     ask("GET", f"/api/webhooks/{hook.pk}/deliveries")
     assert ask("GET", "/api/settings", headers={"Authorization": f"Bearer arc_0_{SECRETS['unknown']}"}) == 401
     client.post("/admin/login/", {"username": "nobody", "password": SECRETS["unknown"]})
