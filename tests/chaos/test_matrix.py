@@ -20,7 +20,10 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "F3": (
         "a worker is told to stop",
-        ("crawler/test_watchdog.py::test_a_slice_that_its_worker_ends_is_taken_up_at_the_next_sweep",),
+        (
+            "chaos/test_outages.py::test_a_worker_that_is_told_to_stop_fetches_nothing_twice_but_what_was_in_flight",
+            "crawler/test_watchdog.py::test_a_slice_that_its_worker_ends_is_taken_up_at_the_next_sweep",
+        ),
     ),
     "F4": (
         "a page kills its worker each time",
@@ -52,7 +55,10 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "F12": ("the disk is full", ("test_limits.py::test_a_full_disk_starts_no_crawl_and_pauses_those_that_run",)),
-    "F13": ("PostgreSQL restarts", ()),
+    "F13": (
+        "PostgreSQL restarts",
+        ("chaos/test_database_cut.py::test_a_database_that_cuts_a_slice_at_any_boundary_costs_nothing",),
+    ),
     "F14": (
         "it is unknown whether a commit came through",
         ("chaos/test_failpoints.py::test_a_fault_at_any_boundary_costs_nothing",),
@@ -141,9 +147,16 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the embedder is away",
         ("knowledge/test_vectors.py::test_a_crawl_whose_embedder_stays_away_ends_and_says_so",),
     ),
-    "F34": ("an upgrade with jobs in flight", ()),
+    "F34": (
+        "an upgrade with jobs in flight",
+        (
+            "chaos/test_outages.py::test_an_upgrade_in_the_middle_of_a_crawl_loses_and_doubles_nothing",
+            "chaos/test_outages.py::test_messages_of_another_version_hold_up_no_crawl",
+            "test_upgrade.py::test_a_crawl_in_flight_goes_on",
+        ),
+    ),
 }
-UNPROVEN = {"F13", "F34"}
+UNPROVEN: frozenset[str] = frozenset()
 
 
 def test_every_fault_of_the_matrix_is_listed() -> None:

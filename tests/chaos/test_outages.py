@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from celery import Celery
 
 from tests.chaos.killable import KillableStack, killable_stack
 from tests.chaos.soak import judged
@@ -17,6 +18,9 @@ PAGES = 40
 END_SECONDS = 120
 # An answer to a submit whose wake-up could not be sent.
 ANSWER_SECONDS = 4.0
+STOP_SECONDS = 15.0
+# Of every worker process, by default.
+IN_FLIGHT = 8
 
 pytestmark = pytest.mark.both_databases
 
@@ -83,3 +87,38 @@ def test_an_upgrade_in_the_middle_of_a_crawl_loses_and_doubles_nothing(stack: Ki
     for name in ("worker", "beat", "web"):
         stack.spawn(name)
     completed(stack, site, progress_id)
+
+
+def test_a_worker_that_is_told_to_stop_fetches_nothing_twice_but_what_was_in_flight(
+    stack: KillableStack, site: Served
+) -> None:
+    before = site.fetched()
+    progress_id = stack.crawl(site.url, max_depth=5)
+    assert stack.await_pages(progress_id, 5, seconds=END_SECONDS) is not None
+    flying = IN_FLIGHT * len(stack.worker_pids())
+    worker = stack.children["worker"]
+    began = time.monotonic()
+    stack.stop("worker")
+    assert time.monotonic() - began < STOP_SECONDS
+    assert worker.returncode == 0, "it ended by itself"
+    stack.spawn("worker")
+    completed(stack, site, progress_id)
+    fetched = site.fetched() - before
+    assert set(fetched.values()) <= {1, 2}
+    assert fetched.total() - len(fetched) <= flying
+
+
+def test_messages_of_another_version_hold_up_no_crawl(stack: KillableStack, site: Served) -> None:
+    """Left in the queue by it: a task that is gone, an argument that is new, a job that was deleted."""
+    stack.stop("worker")
+    progress_id = stack.crawl(site.url, max_depth=5)
+    broker = stack.environment["REDIS_URL"].replace("unix://", "redis+socket://", 1)
+    with Celery(broker=broker, set_as_current=False) as app:
+        app.send_task("crawler.tasks.gone", args=[1], queue="archon")
+        app.send_task("crawler.tasks.crawl_slice", args=[1], kwargs={"new": True}, queue="archon")
+        app.send_task("crawler.tasks.crawl_slice", args=[2**31 - 1], queue="archon")
+    stack.spawn("worker")
+    completed(stack, site, progress_id)
+    log = stack.log("worker")
+    assert "crawler.tasks.gone" in log
+    assert "unexpected keyword argument 'new'" in log

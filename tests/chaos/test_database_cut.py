@@ -1,0 +1,79 @@
+"""F13: PostgreSQL cuts every connection of a worker in the middle of its slice, as a restart does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+
+from crawler import actions, engine, slice
+from crawler.models import CrawlJob
+from progress import failpoints
+from progress.failpoints import POINTS
+from progress.models import Progress
+from tests.chaos.invariants import violations
+from tests.chaos.test_cancel_and_clock import AWAIT_SECONDS, Halt
+from tests.chaos.test_failpoints import crawl, expire_leases
+from tests.e2e.served import MISSING, Served, served
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connections that a server could cut"),
+]
+
+PAGES = 8
+CASES = [name for name in POINTS if not name.startswith(("start.", "wake."))]
+# All that was to be committed is: the crawl may have ended.
+AT_THE_END = frozenset(("slice.after_release", "news.before_publish"))
+CUT = """SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+
+
+@pytest.fixture
+def site(settings: Any) -> Iterator[Served]:
+    settings.CRAWL_CONCURRENCY = 3
+    engine.close()
+    with served(PAGES) as site:
+        yield site
+    engine.close()
+
+
+def cut_all_others() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(CUT)
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_database_that_cuts_a_slice_at_any_boundary_costs_nothing(site: Served, tmp_path: Path, name: str) -> None:
+    job = CrawlJob.objects.get(progress=actions.start(actions.CrawlRequest(site.url, max_depth=5)).progress_id)
+    point = Halt(name, 1, "delay", tmp_path / "fired")
+    noticed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            while slice.run(job):
+                pass
+        except Exception as error:  # as a task's worker, which lives on
+            noticed.append(error)
+        finally:
+            with suppress(Exception):
+                connection.close()
+
+    worker = threading.Thread(target=work)
+    with failpoints.armed(point):
+        worker.start()
+        assert point.reached.wait(AWAIT_SECONDS), f"{name} was passed {point.passed} times"
+        assert cut_all_others() >= 1, "the worker holds a connection at every boundary"
+        point.go_on.set()
+        worker.join(AWAIT_SECONDS)
+    assert not worker.is_alive()
+    assert name in AT_THE_END or [type(error) for error in noticed] == [OperationalError]
+    expire_leases()
+    assert violations(crawl(site.url), site.page_urls, missing=MISSING) == []
+    assert Progress.objects.get(pk=job.progress_id).status == "completed"
