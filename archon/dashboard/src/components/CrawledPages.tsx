@@ -31,6 +31,11 @@ export const REASONS: Record<string, string> = {
   not_included: 'Matches no include pattern',
   too_long: 'The address is too long',
   cancelled: 'The crawl was cancelled first',
+  noindex: 'The page asks not to be indexed',
+  redirected_out: 'Leads out of the crawl',
+  query_variants: 'Too many variants of one address',
+  repeating_path: 'The path repeats itself',
+  split: 'Read as parts of its own',
 };
 
 const STATE_NAMES = new Map<string, string>(STATES);

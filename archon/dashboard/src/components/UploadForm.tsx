@@ -23,11 +23,14 @@ export function UploadForm() {
     mutationFn: () => uploadDocuments({ files, tags, knowledgeType, isPrivate }),
     onSuccess: ({ progressId }) => navigate(`/crawls/${encodeURIComponent(progressId)}`),
   });
-  const add = (more: Iterable<File>) =>
+  const add = (list: Iterable<File>) => {
+    // Read now: the list of an input is empty once its value is, and the update may run after that.
+    const more = [...list];
     setFiles((before) => {
       const known = new Set(before.map(nameAndSize));
-      return [...before, ...[...more].filter((file) => !known.has(nameAndSize(file)))];
+      return [...before, ...more.filter((file) => !known.has(nameAndSize(file)))];
     });
+  };
   const drop = (event: DragEvent) => {
     event.preventDefault();
     setOver(false);
