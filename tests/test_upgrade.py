@@ -25,6 +25,7 @@ from tests.site import LocalSite, docs_site
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BEFORE_OWNERS = [("knowledge", "0008_removed_pages"), ("progress", "0003_unsent_verdicts")]
+WITH_OWNERS = [("knowledge", "0010_first_owners"), ("progress", "0004_private")]
 APPS = ("knowledge", "progress", "crawler")
 WORD = "xylophonequartz"
 
@@ -121,7 +122,7 @@ def test_nothing_is_lost_and_sources_belong_to_who_crawled_them_first(before_own
     a_page_of(before_owners, before_owners.get_model("knowledge", "KnowledgeItem").objects.get(title="alices"))
     before = rows_of(before_owners)
     assert all(before[label] for label in ("knowledge.Chunk", "knowledge.CodeExample", "progress.ProgressEvent"))
-    after = rows_of(migrate())
+    after = rows_of(migrate(*WITH_OWNERS))
     owners = {row["title"]: row["owner_id"] for row in after["knowledge.KnowledgeItem"]}
     alice, bob = people["alice"].pk, people["bob"].pk
     assert owners == {
