@@ -133,12 +133,12 @@ class GuardingProxy:
         self._connect_timeout = connect_timeout
         self._idle_timeout = idle_timeout
         self._tickets: dict[str, Ticket] = {}
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
         self.address = ""
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=HEAD_BYTES)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=HEAD_BYTES)
         self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
@@ -146,9 +146,11 @@ class GuardingProxy:
         if server is None:
             return
         server.close()
-        for task in tuple(self._connections):
+        connections = dict(self._connections)
+        for task, writer in connections.items():
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+            writer.transport.abort()
+        await asyncio.gather(*connections, return_exceptions=True)
         await server.wait_closed()
 
     @contextmanager
@@ -164,20 +166,26 @@ class GuardingProxy:
 
     # ---- One connection -------------------------------------------------------------------
 
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """In the loop's own call, so that also one that is cancelled before its first step is closed."""
+        if self._server is None:  # accepted at the last moment
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._connections[task] = writer
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._connections.pop(task).close()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
         try:
             if len(self._connections) <= MAX_CONNECTIONS:
                 await self._answer(reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, OverdrawnError):
             pass  # the browser hung up, or sent no request: there is nobody to tell
         except asyncio.CancelledError:
-            pass  # the page is over; a cancelled task would be reported by the server as a failure
-        finally:
-            self._connections.discard(task)
-            writer.close()
+            pass  # the page is over; a cancelled task would be reported as a failure
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(HEAD_SECONDS):
