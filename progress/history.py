@@ -50,7 +50,8 @@ def frames_since(progress_id: str, since: int) -> Frames:
     """Every event after `since`, in order; one snapshot marked `resync` when that is no longer kept."""
     row = known(progress_id).only("sequence").first()
     if row is None:
-        return first_frame(progress_id)
+        # Not read again: what has begun in between would be told as it is now, and its first events skipped.
+        return nothing_known(progress_id)
     frames = events_after(progress_id, since)
     unbroken = frames[0][0] == since + 1 if frames else since == row.sequence
     if not unbroken:

@@ -218,6 +218,21 @@ def test_since_the_newest_replays_nothing_and_since_a_forgotten_one_says_resync(
     assert json.loads(history.frames_since(row.id, 99).texts[0])["data"]["resync"] is True
 
 
+def test_what_begins_while_it_is_asked_for_is_told_from_its_first_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = history.known
+
+    def known_before_it_begins(progress_id: str) -> Any:
+        monkeypatch.setattr(history, "known", known)
+        assert known(progress_id).first() is None
+        tracker.update(tracker.create(progress_id=progress_id).id, status=Status.CRAWLING)
+        return Progress.objects.none()
+
+    monkeypatch.setattr(history, "known", known_before_it_begins)
+    first = history.frames_since("soon", 0)
+    assert (json.loads(first.texts[0])["data"]["status"], first.position) == ("waiting", 0)
+    assert [sequence for sequence, _ in history.events_after("soon", first.position)] == [1, 2]
+
+
 def test_an_unknown_id_waits_as_the_seed_shows() -> None:
     assert json.loads(history.first_frame("test-id").texts[0]) == golden("waiting")
     assert json.loads(history.frames_since("nul\0", 3).texts[0])["data"]["status"] == "waiting"
