@@ -548,18 +548,17 @@ async def test_a_connection_is_used_again(fetcher: Fetcher) -> None:
 
 async def test_what_is_on_its_way_through_a_closed_fetcher_ends_and_opens_nothing_anew(settings: FetchSettings) -> None:
     fetcher = Fetcher(replace(settings, concurrency=1, headers_timeout=10, total_timeout=10), Guard(OPEN))
-    asked, silent = threading.Event(), threading.Event()
+    asked = threading.Event()
 
     async def wait(seen: Any) -> Answer:
         asked.set()
-        await asyncio.to_thread(silent.wait, 10)
+        await asyncio.sleep(30)
         return Answer(PAGE)
 
     with LocalSite({"/a": wait}) as site:
         fetches = [asyncio.create_task(fetcher.fetch(f"{site.url}/a")) for _ in range(2)]  # one of them queues
         await asyncio.to_thread(asked.wait, 10)
         await fetcher.close()
-        silent.set()
         outcomes = await asyncio.gather(*fetches, return_exceptions=True)
     assert all(isinstance(outcome, FetchError) and outcome.retryable for outcome in outcomes), outcomes
     assert fetcher._strategy is None
