@@ -6,19 +6,14 @@ import os
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "archon.settings")
 http = get_asgi_application()
 
 from archon.auth import McpAccess, SocketAccess, WebSocketOrigin  # noqa: E402  # the apps must be loaded first
-from archon.celery import app as celery  # noqa: E402
 from archon.mcp.endpoint import mcp_endpoint  # noqa: E402
 from archon.routing import http_application, websocket_urlpatterns  # noqa: E402
-
-# The web process only sends, and somebody waits for it: a Redis that hangs would hold a request up for half a minute.
-celery.conf.broker_transport_options = {**celery.conf.broker_transport_options, **settings.SENDERS_PATIENCE}
 
 application = ProtocolTypeRouter(
     {

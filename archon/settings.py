@@ -318,8 +318,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 25,
 }
-# Of the web process, per attempt; what it could not send is sent by the sweep.
-SENDERS_PATIENCE = {"socket_timeout": 1, "socket_connect_timeout": 1}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
