@@ -10,7 +10,7 @@ from knowledge.search.asked import items_of, question_of
 from knowledge.search.fusion import Fused, fused
 from knowledge.search.indexed import EXAMPLES
 from knowledge.search.keyword import Ranked
-from knowledge.search.query import Mode, Scores, SearchQuery
+from knowledge.search.query import Mode, Scores, SearchQuery, rounded
 from knowledge.search.rankings import CANDIDATES_PER_MATCH, LEAST_CANDIDATES, Rankings, rankings
 
 # With a language asked for, ranks of all languages are looked through for it.
@@ -80,9 +80,5 @@ def _hits(matches: Sequence[Fused]) -> Iterable[ExampleHit]:
     top = matches[0].score if matches and matches[0].score > 0 else 1.0
     for match in matches:
         if match.chunk_id in rows:
-            scores = Scores(keyword=_rounded(match.keyword), vector=_rounded(match.vector))
-            yield ExampleHit(rows[match.chunk_id], round(match.score / top, 4), scores)
-
-
-def _rounded(score: float | None) -> float | None:
-    return None if score is None else round(score, 4)
+            scores = Scores(match.keyword, match.vector).rounded()
+            yield ExampleHit(rows[match.chunk_id], rounded(match.score / top), scores)

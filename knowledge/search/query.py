@@ -35,6 +35,13 @@ class Scores(NamedTuple):
     vector: float | None = None
     rerank: float | None = None
 
+    def rounded(self) -> Scores:
+        return Scores(*(None if one is None else rounded(one) for one in self))
+
+
+def rounded(score: float) -> float:
+    return round(score, 4)
+
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:

@@ -12,7 +12,7 @@ from knowledge.plain import without_addresses
 from knowledge.search.asked import items_of, question_of
 from knowledge.search.fusion import Fused, fused
 from knowledge.search.indexed import CHUNKS
-from knowledge.search.query import Scores, SearchHit, SearchOutcome, SearchQuery
+from knowledge.search.query import Scores, SearchHit, SearchOutcome, SearchQuery, rounded
 from knowledge.search.rankings import CANDIDATES_PER_MATCH, EMBEDDED_QUERY_CHARS, LEAST_CANDIDATES, rankings
 from knowledge.search.rerank import RERANKED, RerankFailed, reranker, share
 from knowledge.search.snippet import snippet
@@ -190,11 +190,11 @@ def _hit(chunk: Chunk, match: _Match, asked: Question, text: str) -> SearchHit:
         knowledge_type=chunk.item.knowledge_type,
         tags=tuple(chunk.item.tags),
         page_word_count=chunk.document.word_count,
-        score=_rounded(match.score),
-        scores=Scores(*(None if one is None else _rounded(one) for one in match.scores)),
+        score=rounded(match.score),
+        scores=match.scores.rounded(),
         snippet=snippet(without_addresses(text), asked.lexemes),
         chunk_matches=match.on_page,
-        average_score=_rounded(match.average or match.score),
+        average_score=rounded(match.average or match.score),
     )
 
 
@@ -208,7 +208,3 @@ def text_of(chunks: Sequence[Chunk]) -> str:
         )
         text += chunk.content[repeated:] if repeated else f"\n\n{chunk.content}"
     return text
-
-
-def _rounded(score: float) -> float:
-    return round(score, 4)
