@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 
+from crawler import engine
 from tests.benchmarks.realtime.viewers import allow_many_files
+from tests.e2e.served import Served, served
 from tests.web import WebProcess, World, Writer, world
 
+SITE_PAGES = 8
 _numbers = count(1)
 
 
@@ -30,6 +34,16 @@ def size(request: pytest.FixtureRequest) -> int:
     """1 in the suite, 10 at full size."""
     allow_many_files()
     return 10 if request.config.getoption("--long", default=False) else 1
+
+
+@pytest.fixture
+def site(settings: Any) -> Iterator[Served]:
+    """Three pages in flight, so that even this small site takes several claims and transactions."""
+    settings.CRAWL_CONCURRENCY = 3
+    engine.close()
+    with served(SITE_PAGES) as site:
+        yield site
+    engine.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from crawler import actions, engine, frontier, slice, tasks
+from crawler import actions, frontier, slice, tasks
 from crawler.errors import WrongState
 from crawler.models import CrawlJob, CrawlUrl
 from knowledge.models import Document
@@ -23,11 +21,10 @@ from progress.failpoints import POINTS, Armed
 from progress.models import Progress, ProgressEvent
 from tests.chaos.invariants import violations
 from tests.crawler.jobs import job_of
-from tests.e2e.served import MISSING, Served, served
+from tests.e2e.served import MISSING, Served
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PAGES = 8
 AWAIT_SECONDS = 10.0
 # Points at which nothing is locked: there the cancel is over before the worker goes on. At the others, within a
 # transaction, whoever holds the lock comes first.
@@ -59,15 +56,6 @@ class Halt(Armed):
     def _fire(self) -> None:
         self.reached.set()
         assert self.go_on.wait(AWAIT_SECONDS)
-
-
-@pytest.fixture
-def site(settings: Any) -> Iterator[Served]:
-    settings.CRAWL_CONCURRENCY = 3
-    engine.close()
-    with served(PAGES) as site:
-        yield site
-    engine.close()
 
 
 def crawl_on(job: CrawlJob) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 
-from crawler import actions, engine, slice
+from crawler import actions, slice
 from crawler.models import CrawlJob
 from progress import failpoints
 from progress.failpoints import POINTS
@@ -19,28 +17,18 @@ from progress.models import Progress
 from tests.chaos.invariants import violations
 from tests.chaos.test_cancel_and_clock import AWAIT_SECONDS, Halt
 from tests.chaos.test_failpoints import crawl, expire_leases
-from tests.e2e.served import MISSING, Served, served
+from tests.e2e.served import MISSING, Served
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connections that a server could cut"),
 ]
 
-PAGES = 8
 CASES = [name for name in POINTS if not name.startswith(("start.", "wake."))]
 # All that was to be committed is: the crawl may have ended.
 AT_THE_END = frozenset(("slice.after_release", "news.before_publish"))
 CUT = """SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
-
-
-@pytest.fixture
-def site(settings: Any) -> Iterator[Served]:
-    settings.CRAWL_CONCURRENCY = 3
-    engine.close()
-    with served(PAGES) as site:
-        yield site
-    engine.close()
 
 
 def cut_all_others() -> int:

@@ -7,26 +7,23 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from crawler import actions, engine, slice, tasks
+from crawler import actions, slice, tasks
 from crawler.actions import CrawlRequest
 from crawler.models import CrawlJob, CrawlUrl
 from progress import failpoints
 from progress.failpoints import POINTS, Act, Armed, FailpointRaised
 from tests.chaos.invariants import violations
-from tests.e2e.served import MISSING, Served, served
+from tests.e2e.served import MISSING, Served
 from tests.stack import ROOT
 
-PAGES = 8
 # Passed often: its first passage and a later one are different moments of the crawl.
 OFTEN = ("claim.after_commit", "record.before_commit", "record.after_commit", "event.before_commit")
 CASES = [*((name, 1) for name in POINTS), *((name, 3) for name in OFTEN)]
@@ -36,16 +33,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning"),
 ]
-
-
-@pytest.fixture
-def site(settings: Any) -> Iterator[Served]:
-    """Three pages in flight, so that even this small site takes several claims and transactions."""
-    settings.CRAWL_CONCURRENCY = 3
-    engine.close()
-    with served(PAGES) as site:
-        yield site
-    engine.close()
 
 
 def crawl(url: str) -> str:
