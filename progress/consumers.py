@@ -325,6 +325,7 @@ class CrawlProgressConsumer(StreamConsumer):
         """From the shared log if it reaches back that far, else read, once for all who ask meanwhile."""
         topic = self.followed
         assert topic is not None
+        # From 0 it is always read: whether anything has begun decides what follow() waits for.
         if since and topic.covers(since):
             return Frames([], since)
         read = await topic.read_once(since, partial(in_thread, history.frames_since, self.progress_id, since))
