@@ -32,6 +32,8 @@ class LogRows:
 @pytest.fixture
 def log_rows(transactional_db: None) -> Iterator[LogRows]:
     (handler,) = [one for one in logging.getLogger(LOGGER).handlers if isinstance(one, LogRecordHandler)]
+    handler.flush()  # it writes behind: calls of the tests before this one may still wait in it
+    LogRecord.objects.all().delete()
     yield LogRows(handler)
     handler.close()
 
