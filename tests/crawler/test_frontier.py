@@ -127,7 +127,7 @@ def test_a_page_that_cost_three_workers_is_given_up() -> None:
         expire(job)
     (url,) = frontier.claim(job, "alive", 1)
     assert frontier.poisoned([url]) == [url]
-    refusal = Slice(job)._refusal(url)
+    refusal = Slice(job).outcomes.refusal(url)
     assert isinstance(refusal, Failed)
     assert refusal.error.code == frontier.WORKER_LOST
 
@@ -230,13 +230,13 @@ def test_a_crawl_works_with_any_concurrency(transactional_db: None, settings: An
 
 
 def test_a_pause_between_two_stages_holds() -> None:
-    from crawler.slice import Slice
+    from crawler.outcome import advance
 
     job = job_of()
     tracker.update(job.progress_id, status=Status.ANALYZING)
     tracker.update(job.progress_id, status=Status.PAUSED)
     with pytest.raises(ProgressEnded):
-        Slice(job)._advance(Status.ANALYZING, Status.DISCOVERING, "on we go")
+        advance(job, Status.ANALYZING, Status.DISCOVERING, "on we go")
     assert Progress.objects.get(pk=job.progress_id).status == "paused"
 
 
