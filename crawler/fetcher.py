@@ -1,10 +1,5 @@
-"""Pages over HTTP or by a browser: the only module that imports crawl4ai.
-
-crawl4ai is the engine whose strategies fetch; ours are subclasses. That of its HTTP strategy keeps what the original
-loses: the status and headers of every answer, a bound on what is read, a guard at the socket, and the page's own
-charset. That of its Playwright strategy gives every page a context and a way to the network of its own. A page or one
-of our errors comes out, and nothing else.
-"""
+"""Pages over HTTP or by a browser. crawl4ai is the engine: its strategies (`strategies`) fetch, under our limits and
+guard. A page or one of our errors comes out, and nothing else."""
 
 import asyncio
 import dataclasses
@@ -18,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
-from crawler.charset import decode
 from crawler.errors import BrowserMissing, CrawlerError, FetchError
 from crawler.guard import Guard
 from crawler.kinds import HTML_TYPES
@@ -114,7 +108,10 @@ class Fetcher:
         if self._closed:
             raise _closed()
         if self._strategy is None:
-            self._strategy = _http_strategy(self.settings, self._guard)
+            preload(self.settings.work_dir)
+            from crawler.strategies import HttpStrategy
+
+            self._strategy = HttpStrategy(self.settings, self._guard)
             await self._strategy.start()
         return self._strategy
 
@@ -209,10 +206,11 @@ class Fetcher:
         if self._closed:
             raise _closed()
         if self._browser is None:
-            from crawler.browser import Browser
-
             preload(self.settings.work_dir)
-            self._browser = Browser(self.browser_settings, self._guard, _browser_strategy)
+            from crawler.browser import Browser
+            from crawler.strategies import BrowserStrategy
+
+            self._browser = Browser(self.browser_settings, self._guard, BrowserStrategy)
         return self._browser
 
     async def fetch_robots(self, origin: str) -> RobotsRules:
@@ -316,166 +314,4 @@ def preload(work_dir: str) -> None:
     # second it prints an advertisement to stderr.
     os.environ.setdefault("CRAWL4_AI_BASE_DIRECTORY", str(Path(work_dir).resolve()))
     os.environ.setdefault("CRAWL4AI_NO_CLOUD_NOTICE", "1")
-    for name in ("crawl4ai.async_crawler_strategy", "crawler.transport"):
-        importlib.import_module(name)
-
-
-def _http_strategy(settings: FetchSettings, guard: Guard) -> Strategy:
-    preload(settings.work_dir)
-    from crawl4ai.async_crawler_strategy import AsyncHTTPCrawlerStrategy
-    from crawl4ai.models import AsyncCrawlResponse
-
-    from crawler import transport
-
-    class Response(AsyncCrawlResponse):  # type: ignore[misc]
-        reply: Any = None
-
-    class GuardedHTTPStrategy(AsyncHTTPCrawlerStrategy):  # type: ignore[misc]
-        _session: Any
-        VALID_SCHEMES = frozenset({"http", "https"})  # the original also reads file: and raw:
-
-        async def start(self) -> None:
-            if self._session is None:
-                self._session = transport.open_session(settings, guard)
-
-        async def _handle_http(self, url: str, config: Any) -> Response:
-            reply = await transport.exchange(self._session, guard, settings, url, config)
-            return Response(
-                html="" if reply.file else decode(reply.body, reply.charset),
-                response_headers=reply.headers,
-                status_code=reply.status,
-                redirected_url=reply.url,
-                reply=reply,
-            )
-
-    return GuardedHTTPStrategy()
-
-
-# Done when the document is complete and nothing in it has changed for a while: half a second for a page that says
-# something, longer for one that says hardly anything yet. The page's own scripts could cheat; the time limit holds.
-_SETTLED = """
-([enough, patience]) => new Promise(settled => {
-  const begun = performance.now();
-  let changed = begun;
-  const observer = new MutationObserver(() => { changed = performance.now(); });
-  observer.observe(document, {subtree: true, childList: true, characterData: true});
-  const look = () => {
-    const now = performance.now();
-    const said = document.body ? document.body.innerText.trim().length : 0;
-    const still = document.readyState === "complete" && now - changed > (said >= enough ? 500 : 2500);
-    if (still || now - begun > patience) { observer.disconnect(); settled(); }
-    else setTimeout(look, 100);
-  };
-  look();
-})
-"""
-_NAVIGATIONS = 3
-
-
-def _browser_strategy(settings: "BrowserSettings", cdp_url: str) -> Any:
-    """crawl4ai's Playwright strategy over DevTools, with a context per page and hooks that watch where it goes."""
-    from crawl4ai.async_configs import BrowserConfig, CrawlerRunConfig
-    from crawl4ai.async_crawler_strategy import AsyncPlaywrightCrawlerStrategy
-    from crawl4ai.async_logger import AsyncLoggerBase
-    from crawl4ai.browser_manager import BrowserManager
-    from playwright.async_api import Error as PlaywrightError
-
-    from crawler.browser import CLOSE_SECONDS, Visit
-    from crawler.shell import ENOUGH_CHARS
-
-    def ignore(self: Any, *args: Any, **kwargs: Any) -> None: ...
-
-    names = ("debug", "info", "success", "warning", "error", "url_status", "error_status")
-    Quiet = type("Quiet", (AsyncLoggerBase,), {**dict.fromkeys(names, ignore), "console": None})
-
-    class RunConfig(CrawlerRunConfig):  # type: ignore[misc]
-        __setattr__ = object.__setattr__  # the original inspects its signature at each assignment
-        visit: Visit
-
-    class ContextPerPage(BrowserManager):  # type: ignore[misc]
-        async def get_page(self, crawlerRunConfig: RunConfig) -> tuple[Any, Any]:
-            visit = crawlerRunConfig.visit
-            context = await self.browser.new_context(
-                user_agent=settings.user_agent,
-                proxy={"server": visit.proxy, "username": visit.ticket.name, "password": visit.ticket.secret},
-                accept_downloads=False,
-                service_workers="block",
-            )
-            try:
-                page = await context.new_page()
-            except BaseException:
-                await self._close(context, visit)
-                raise
-            page._archon_visit = visit
-            return page, context
-
-        async def release_page_with_context(self, page: Any) -> None:
-            await self._close(page.context, page._archon_visit)
-
-        async def _close(self, context: Any, visit: Visit) -> None:
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await context.close()
-            except (TimeoutError, PlaywrightError):
-                visit.stuck = True
-
-    class BrowserStrategy(AsyncPlaywrightCrawlerStrategy):  # type: ignore[misc]
-        async def crawl(self, url: str, config: Visit) -> Any:
-            run = RunConfig(
-                wait_until="domcontentloaded",
-                page_timeout=round(settings.page_seconds * 1000),
-                ignore_body_visibility=True,
-                body_visibility_timeout=1,
-                delay_before_return_html=0,
-                verbose=False,
-            )
-            run.visit = config
-            return await self._crawl_web(url, run)  # not crawl(), which also reads file: and raw:
-
-    async def watch(page: Any, context: Any, config: Any, **_: Any) -> None:
-        visit: Visit = config.visit
-
-        def asked(request: Any) -> None:
-            if request.is_navigation_request() and request.frame == page.main_frame:
-                visit.wanted = request.url
-
-        def answered(response: Any) -> None:
-            if response.request.is_navigation_request() and response.frame == page.main_frame:
-                visit.answer = response
-
-        page.on("request", asked)
-        page.on("response", answered)
-
-    async def arrived(page: Any, config: Any, **_: Any) -> None:
-        config.visit.check_answer()
-
-    async def settle(page: Any, config: Any, **_: Any) -> None:
-        for _attempt in range(_NAVIGATIONS):
-            try:
-                await page.evaluate(_SETTLED, [ENOUGH_CHARS, settings.settle_seconds * 1000])
-            except PlaywrightError as error:
-                if "context was destroyed" not in str(error):
-                    raise
-                if refusal := config.visit.refusal(config.visit.wanted):
-                    raise refusal from None
-                await page.wait_for_load_state("domcontentloaded")  # it moved on by script
-            else:
-                return
-
-    config = BrowserConfig(
-        browser_mode="cdp",
-        cdp_url=cdp_url,
-        cdp_cleanup_on_close=True,
-        cdp_close_delay=0,
-        text_mode=True,
-        verbose=False,
-        accept_downloads=False,
-        user_agent=settings.user_agent,
-    )
-    quiet = Quiet()
-    strategy = BrowserStrategy(browser_config=config, logger=quiet)
-    strategy.browser_manager = ContextPerPage(browser_config=config, logger=quiet)
-    strategy.set_hook("on_page_context_created", watch)
-    strategy.set_hook("after_goto", arrived)
-    strategy.set_hook("before_retrieve_html", settle)
-    return strategy
+    importlib.import_module("crawler.strategies")

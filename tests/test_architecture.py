@@ -51,9 +51,9 @@ def called(node: ast.Call) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
-def test_only_the_fetcher_imports_crawl4ai() -> None:
+def test_only_the_strategies_import_crawl4ai() -> None:
     importers = {path for path, tree in modules() if any(name.split(".")[0] == "crawl4ai" for name in imported(tree))}
-    assert importers == {"crawler/fetcher.py"}
+    assert importers == {"crawler/strategies.py"}
 
 
 def test_only_publish_sends_to_groups() -> None:
