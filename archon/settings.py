@@ -370,6 +370,13 @@ CRAWLS_AT_ONCE = env.integer(
 CRAWLS_PER_OWNER = env.integer(
     "ARCHON_CRAWLS_PER_OWNER", 2, "Crawls of one account that work at once.", at_least=1, at_most=1_000
 )
+CRAWLS_WAITING_IN_ALL = env.integer(
+    "ARCHON_CRAWLS_WAITING_IN_ALL",
+    1_000,
+    "Crawls of all accounts that run or wait in line.",
+    at_least=1,
+    at_most=100_000,
+)
 CRAWLS_WAITING = env.integer(
     "ARCHON_CRAWLS_WAITING", 100, "Crawls of one account that run or wait in line.", at_least=1, at_most=100_000
 )
@@ -380,6 +387,43 @@ PAGES_PER_DAY = env.integer(
     at_least=0,
     at_most=100_000_000,
     shown="0, on a server 100000",
+)
+PAGES_PER_DAY_IN_ALL = env.integer(
+    "ARCHON_PAGES_PER_DAY_IN_ALL",
+    0,
+    "Pages that all crawls together may take within a day; 0: no limit.",
+    at_least=0,
+    at_most=1_000_000_000,
+)
+MEGABYTES_PER_DAY = env.integer(
+    "ARCHON_MEGABYTES_PER_DAY",
+    0 if LOCAL_MODE else 10_000,
+    "MiB that one account may crawl, upload and import within a day; 0: no limit.",
+    at_least=0,
+    at_most=10**9,
+    shown="0, on a server 10000",
+)
+MEGABYTES_PER_DAY_IN_ALL = env.integer(
+    "ARCHON_MEGABYTES_PER_DAY_IN_ALL",
+    0,
+    "MiB that all accounts together may crawl, upload and import within a day; 0: no limit.",
+    at_least=0,
+    at_most=10**9,
+)
+QUESTIONS_PER_HOUR = env.integer(
+    "ARCHON_QUESTIONS_PER_HOUR",
+    0 if LOCAL_MODE else 200,
+    "Questions that one account may ask in chats within an hour; 0: no limit.",
+    at_least=0,
+    at_most=1_000_000,
+    shown="0, on a server 200",
+)
+QUESTIONS_PER_HOUR_IN_ALL = env.integer(
+    "ARCHON_QUESTIONS_PER_HOUR_IN_ALL",
+    0,
+    "Questions that all accounts together may ask in chats within an hour; 0: no limit.",
+    at_least=0,
+    at_most=1_000_000,
 )
 DISK_FREE_MB = env.integer(
     "ARCHON_DISK_FREE_MB", 200, "With less than this left on the disk crawls are paused.", at_least=0, at_most=10**7

@@ -217,6 +217,7 @@ def resume(progress_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
         row = _lock(progress_id, "resume")
         if row.status != Status.PAUSED:
             raise WrongState("crawl_not_paused", f"The crawl is not paused, it is {row.status}.")
+        quota.check_taken(row.owner_id)
         tracker.update(progress_id, row=row, status=Status(row.stage), lines=["Resumed."])
         tasks.wake_on_commit(job)
     return job
@@ -243,6 +244,7 @@ def retry_failed(progress_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
 
 
 def _take_over(old: CrawlJob) -> CrawlJob:
+    quota.check(old.progress.owner_id)
     progress = tracker.create(
         Progress.Kind.CRAWL,
         source_id=old.item.source_id,

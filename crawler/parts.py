@@ -19,7 +19,7 @@ from crawler.urls import url_hash
 from crawler.verdicts import verdict_of
 from knowledge.ingest import PreparedDocument, Stored, remove_documents, store_documents
 from knowledge.models import Document
-from progress import tracker
+from progress import tracker, usage
 from progress.models import Progress
 from progress.status import Status
 
@@ -89,6 +89,7 @@ def _store(job: CrawlJob, row: Progress, split: Split, documents: Sequence[Prepa
         + ([f"Page limit of {job.max_pages} reached: further documents are left out."] if full else []),
         verdicts=map(verdict_of, urls),
     )
+    usage.note(row.owner_id, usage.Kind.PAGES, added)
     return not full
 
 

@@ -1,53 +1,51 @@
-"""What one account may take, and what the disk must keep: looked at when a crawl starts, and while crawls run."""
+"""What accounts may take, and what the disk must keep: looked at when a crawl starts, and while crawls run."""
 
 from __future__ import annotations
 
 import logging
 import shutil
-from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
-from django.utils import timezone
+from django.db.models import QuerySet
 
 from crawler.errors import CrawlerError, TooMuch
 from crawler.models import CrawlJob
-from progress.models import Progress
+from progress import usage
+from progress.status import Status
+from progress.usage import Kind
 
 logger = logging.getLogger(__name__)
 
-DAY = timedelta(days=1)
 MEGABYTE = 2**20
 
 
 def check(owner_id: int | None) -> None:
-    """Raises TooMuch when this account, or the disk, has no room for another crawl."""
+    """Raises TooMuch when this account, all together, or the disk have no room for another crawl."""
     _check_disk()
-    if owner_id is None:
-        return
-    waiting = CrawlJob.objects.active().filter(progress__owner=owner_id).count()
-    if waiting >= settings.CRAWLS_WAITING:
+    check_taken(owner_id)
+    active = CrawlJob.objects.active()
+    _check_waiting(active, "Crawls", "CRAWLS_WAITING_IN_ALL")
+    if owner_id is not None:
+        _check_waiting(active.filter(progress__owner=owner_id), "Crawls of this account", "CRAWLS_WAITING")
+
+
+def check_taken(owner_id: int | None) -> None:
+    """Raises TooMuch when the pages or the bytes of the day are used up."""
+    refused = usage.refusal(owner_id, Kind.PAGES, Kind.BYTES)
+    if refused is not None:
+        raise TooMuch(refused.code, refused.message, hint=refused.hint, retry_after=refused.retry_after)
+
+
+def _check_waiting(active: QuerySet[CrawlJob], what: str, setting: str) -> None:
+    waiting, most = active.count(), getattr(settings, setting)
+    if waiting >= most:
         raise TooMuch(
             "too_many_crawls",
-            f"{waiting} crawls of this account run or wait already.",
-            hint="Wait until some have ended, or stop one. The operator can raise ARCHON_CRAWLS_WAITING.",
+            f"{what} that run or wait already: {waiting:,}; {most:,} are allowed.",
+            hint=f"Wait until some have ended, or stop one. The operator can raise ARCHON_{setting}.",
             retry_after=60,
         )
-    taken = pages_of_the_day(owner_id)
-    if settings.PAGES_PER_DAY and taken >= settings.PAGES_PER_DAY:
-        raise TooMuch(
-            "pages_per_day",
-            f"This account crawled {taken:,} pages within a day; {settings.PAGES_PER_DAY:,} are allowed.",
-            hint="Come back tomorrow. The operator can raise ARCHON_PAGES_PER_DAY.",
-            retry_after=3_600,
-        )
-
-
-def pages_of_the_day(owner_id: int) -> int:
-    """Pages that the crawls of one account, started within the last 24 hours, have processed."""
-    day = Progress.objects.filter(owner=owner_id, start_time__gte=timezone.now() - DAY)
-    return int(day.aggregate(pages=Sum("processed_pages"))["pages"] or 0)
 
 
 def free_megabytes() -> int:
@@ -66,21 +64,38 @@ def _check_disk() -> None:
         )
 
 
-def pause_when_the_disk_is_full() -> int:
-    """Pause what runs before a write fails; how many were paused. Resuming is a person's decision."""
+def pause_what_has_no_room() -> int:
+    """Pause what runs before a write fails, and what took its share of the day; how many were paused.
+    Resuming is a person's decision."""
+    free = free_megabytes()
+    running = CrawlJob.objects.active().exclude(progress__status=Status.PAUSED)
+    if free < settings.DISK_FREE_MB:
+        reason = f"Paused: only {free:,} MB are free on the disk. Free some space, then resume."
+        return sum(_pause(progress_id, reason) for progress_id in running.values_list("progress_id", flat=True))
+    reasons: dict[int | None, str] = {}
+    paused = 0
+    # What only waits for its vectors asks for no page.
+    fetching = running.exclude(progress__status=Status.EMBEDDING)
+    for progress_id, owner_id in fetching.values_list("progress_id", "progress__owner"):
+        if owner_id not in reasons:
+            reasons[owner_id] = _used_up(owner_id)
+        if reasons[owner_id]:
+            paused += _pause(progress_id, reasons[owner_id])
+    return paused
+
+
+def _used_up(owner_id: int | None) -> str:
+    refused = usage.refusal(owner_id, Kind.PAGES, Kind.BYTES)
+    return f"Paused: {refused.message} {refused.hint} Then resume." if refused is not None else ""
+
+
+def _pause(progress_id: str, reason: str) -> bool:
     from crawler import actions
 
-    free = free_megabytes()
-    if free >= settings.DISK_FREE_MB:
-        return 0
-    paused = 0
-    running = CrawlJob.objects.active().exclude(progress__status="paused")
-    for progress_id in running.values_list("progress_id", flat=True):
-        reason = f"Paused: only {free:,} MB are free on the disk. Free some space, then resume."
-        try:
-            with transaction.atomic():
-                actions.pause(progress_id, line=reason)
-            paused += 1
-        except CrawlerError as error:  # it ended or was paused meanwhile
-            logger.info("not paused: %s: %s", progress_id, error)
-    return paused
+    try:
+        with transaction.atomic():
+            actions.pause(progress_id, line=reason)
+    except CrawlerError as error:  # it ended or was paused meanwhile
+        logger.info("not paused: %s: %s", progress_id, error)
+        return False
+    return True

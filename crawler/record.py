@@ -28,7 +28,7 @@ from knowledge.embedding import queue
 from knowledge.embedding.telling import missing_vectors, waits_for_vectors
 from knowledge.ingest import PreparedDocument, Stored, keep_documents, remove_documents, store_documents
 from knowledge.models import Document, KnowledgeItem
-from progress import tracker
+from progress import tracker, usage
 from progress.failpoints import failpoint
 from progress.messages import ErrorBody, UrlVerdict
 from progress.models import Progress
@@ -157,6 +157,7 @@ class Batch:
         self.verdicts += [verdict_of(outcome.url) for outcome in outcomes]
         self._add_links([outcome for outcome in outcomes if not isinstance(outcome, Failed)])
         self._report(fetched)
+        self._count(outcomes)
 
     def _done(self, outcome: Fetched, result: Stored) -> None:
         url = outcome.url
@@ -248,6 +249,12 @@ class Batch:
             self.job.truncated = "max_pages"
             self.job.save(update_fields=["truncated"])
             self.lines.append(f"Page limit of {self.job.max_pages} reached: further links are left out.")
+
+    def _count(self, outcomes: Sequence[Outcome]) -> None:
+        """Against what the account may take a day. The documents of a file are counted where they are stored."""
+        sent = sum(outcome.size for outcome in outcomes if isinstance(outcome, Fetched | Split))
+        usage.note(self.row.owner_id, usage.Kind.PAGES, self.add["processed_pages"])
+        usage.note(self.row.owner_id, usage.Kind.BYTES, sent)
 
     def _report(self, fetched: Sequence[Fetched]) -> None:
         done = self.row.processed_pages + self.add["processed_pages"]

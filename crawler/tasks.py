@@ -84,7 +84,7 @@ def crawl_slice(job_id: int) -> None:
 def sweep() -> None:
     """Wake what has due URLs and nobody working on it; end what has nothing left; cut owed events."""
     tracker.flush_stale()
-    quota.pause_when_the_disk_is_full()
+    quota.pause_what_has_no_room()
     wake_next()
     active = CrawlJob.objects.active().exclude(progress__status__in=admission.NOT_RUNNING)
     for job in watchdog.free_leases_of_the_dead():

@@ -7,6 +7,7 @@ KnowledgeError
 ├── BadChange        422  a source cannot take this value
 ├── UnknownUpload    404  no upload has this progress id
 ├── BadUpload        422  these files cannot be taken
+├── UsedUp           429  the account took what it may take for now
 ├── UploadTooLarge   413  a file is larger than the operator allows
 ├── BadImport        422  this file is no exported source
 ├── ImportRunning    409  this source is being imported
@@ -15,7 +16,10 @@ KnowledgeError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from progress.usage import Refusal
 
 
 class KnowledgeError(Exception):
@@ -65,6 +69,16 @@ class BadUpload(KnowledgeError):
 
     def __init__(self, code: str, message: str, *, hint: str = "", field: str = "file") -> None:
         super().__init__(message, code=code, hint=hint, field=field)
+
+
+class UsedUp(KnowledgeError):
+    """Codes: bytes_per_day, questions_per_hour. `retry_after` are seconds."""
+
+    http_status = 429
+
+    def __init__(self, refused: Refusal) -> None:
+        super().__init__(refused.message, code=refused.code, hint=refused.hint)
+        self.retry_after = refused.retry_after
 
 
 class UploadTooLarge(KnowledgeError):

@@ -23,12 +23,13 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
+from knowledge import allowance
 from knowledge.actions import get_or_create_item
 from knowledge.errors import BadUpload, UnknownUpload, UploadTooLarge
 from knowledge.models import Document, KnowledgeItem, Upload
 from knowledge.readers.parts import Unreadable
 from knowledge.readers.sniff import HEAD_BYTES, format_by_head
-from progress import tracker
+from progress import tracker, usage
 from progress.models import Progress
 from progress.status import Status
 from progress.viewer import OPERATOR, Viewer
@@ -83,10 +84,11 @@ class UploadRequest:
 
 
 def start(files: Sequence[Incoming], request: UploadRequest) -> Upload:
-    """Keep the files and queue their reading. Raises BadUpload or UploadTooLarge that names the file, and BadChange
-    that names a field; nothing is kept then."""
+    """Keep the files and queue their reading. Raises UsedUp, BadUpload or UploadTooLarge that names the file, and
+    BadChange that names a field; nothing is kept then."""
     if not files:
         raise BadUpload("upload_without_file", "No file was sent.", hint="Send one or more as the field `file`.")
+    allowance.check(request.viewer.user_id, usage.Kind.BYTES)
     folder = uploads_folder() / uuid.uuid4().hex
     try:
         originals = _keep(files, folder)
@@ -181,6 +183,7 @@ def _create(originals: list[dict[str, str | int]], request: UploadRequest) -> Up
         extract_code_examples=request.extract_code_examples,
         generation=newest or 0,
     )
+    usage.note(progress.owner_id, usage.Kind.BYTES, sum(int(original["size"]) for original in originals))
     tracker.update(progress.id, add={"total_pages": len(originals), "discovered_urls": len(originals)})
     transaction.on_commit(partial(wake, upload))
     return upload

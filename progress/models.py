@@ -122,6 +122,26 @@ class ProgressEvent(models.Model):
         return f"{self.progress_id} #{self.sequence} {self.type}"
 
 
+class Usage(models.Model):
+    """What an account took at one moment: progress/usage.py counts it against the limits."""
+
+    class Kind(models.TextChoices):
+        PAGES = "pages"
+        BYTES = "bytes"
+        QUESTIONS = "questions"
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    amount = models.PositiveBigIntegerField()
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = (models.Index(fields=["kind", "at"], name="usage_kind"),)
+
+    def __str__(self) -> str:
+        return f"{self.at:%H:%M:%S} {self.amount} {self.kind}"
+
+
 class LogRecord(models.Model):
     """One line of the MCP log, as `/api/mcp/logs/stream` shows it."""
 

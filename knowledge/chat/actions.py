@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from knowledge import allowance
 from knowledge.chat import events, llm
 from knowledge.chat.answer import EXTRACTIVE
 from knowledge.chat.errors import BadMessage, ChatBusy, ChatOverloaded, UnknownSession
@@ -18,6 +19,7 @@ from knowledge.chat.messages import MESSAGE_CHARS, CitationBody, TypingBody, mes
 from knowledge.chat.models import SESSION_ID_CHARS, ChatEvent, ChatMessage, ChatSession
 from knowledge.errors import UnknownSource
 from knowledge.models import KnowledgeItem
+from progress import usage
 from progress.messages import ErrorBody
 from progress.viewer import Viewer, account
 from progress.wire import storable
@@ -103,11 +105,12 @@ def _locked(owner_id: int | None, session_id: str) -> ChatSession:
 
 
 def ask(owner_id: int | None, session_id: str, text: str, *, source_id: str | None = None) -> Asked:
-    """Store the question, begin its answer. Raises BadMessage, UnknownSource, ChatBusy and ChatOverloaded."""
+    """Store the question, begin its answer. Raises BadMessage, UnknownSource, UsedUp, ChatBusy and ChatOverloaded."""
     from knowledge.chat.runner import runner
 
     text = _question_text(text)
     source = _source(source_id, account(owner_id))
+    allowance.check(owner_id, usage.Kind.QUESTIONS)
     if runner().full:
         raise ChatOverloaded("Too many answers are being written.", hint="Try again in a moment.")
     with transaction.atomic():
@@ -126,6 +129,7 @@ def ask(owner_id: int | None, session_id: str, text: str, *, source_id: str | No
         )
         body = {"question": message_body(question), "message": message_body(answer)}
         events.record(session, "chat_started", body, answer)
+        usage.note(owner_id, usage.Kind.QUESTIONS, 1)
         transaction.on_commit(partial(runner().start, answer.pk), robust=True)
     return Asked(question, answer, session.sequence)
 

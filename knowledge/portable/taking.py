@@ -21,14 +21,14 @@ from django.db.models import Max
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from knowledge import actions
+from knowledge import actions, allowance
 from knowledge.embedding import portable as vectors
 from knowledge.embedding.models import EmbeddingSpace
 from knowledge.errors import ImportRunning, ImportTooLarge, UnknownSource
 from knowledge.models import Document, KnowledgeItem
 from knowledge.portable.batch import Batch, Done
 from knowledge.portable.form import MAX_LINE_BYTES, EndLine, Header, body_of, header_of
-from progress import tracker
+from progress import tracker, usage
 from progress.errors import ProgressEnded, UnknownProgress
 from progress.messages import ErrorBody
 from progress.models import Progress
@@ -55,8 +55,9 @@ class Overtaken(Exception):
 
 
 def start(file: Incoming, *, viewer: Viewer = OPERATOR, here: bool = False) -> Progress:
-    """Keep the file and queue it; with `here` the caller will `run` it. Raises BadImport, ImportRunning, ImportTooLarge
-    and NotOwner; nothing is kept then."""
+    """Keep the file and queue it; with `here` the caller will `run` it. Raises BadImport, ImportRunning,
+    ImportTooLarge, UsedUp and NotOwner; nothing is kept then."""
+    allowance.check(viewer.user_id, usage.Kind.BYTES)
     folder().mkdir(parents=True, mode=0o700, exist_ok=True)
     kept = folder() / f"{time.time_ns()}.part"
     try:
@@ -65,6 +66,7 @@ def start(file: Incoming, *, viewer: Viewer = OPERATOR, here: bool = False) -> P
             header = header_of(lines.readline(MAX_HEADER_BYTES))
         with transaction.atomic():
             row = _create(header, viewer)
+            usage.note(row.owner_id, usage.Kind.BYTES, kept.stat().st_size)
             kept.replace(path_of(row.pk))
             if not here:
                 transaction.on_commit(partial(wake, row.pk))
