@@ -11,6 +11,11 @@ def cpu_seconds(work: Callable[[], object], *, runs: int = 1) -> float:
     return min(_once(work) for _ in range(runs))
 
 
+def times_as_much(work: Callable[[], object], ordinary: Callable[[], object]) -> float:
+    """How many times `ordinary` it costs. Measured one right after the other: what slows this machine slows both."""
+    return cpu_seconds(work) / cpu_seconds(ordinary, runs=3)
+
+
 def _once(work: Callable[[], object]) -> float:
     started = time.thread_time()
     work()

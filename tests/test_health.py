@@ -132,12 +132,18 @@ def green() -> Checks:
     return {name: {"status": "ok", "detail": ""} for name in ("database", "redis", "worker", "embedder")}
 
 
-def test_health_is_quick_while_the_checks_are_fresh(client: Client) -> None:
-    client.get("/health")
-    began = time.perf_counter()
+def test_nothing_is_probed_again_while_the_checks_are_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "FRESH_SECONDS", 60.0)
+    rounds: list[int] = []
+
+    def probe() -> Checks:
+        rounds.append(1)
+        return green()
+
+    probes = Probes(probe)
     for _ in range(20):
-        client.get("/health")
-    assert (time.perf_counter() - began) / 20 < 0.02
+        assert probes.checks() == green()
+    assert len(rounds) == 1
 
 
 def test_no_write_goes_to_health(client: Client) -> None:

@@ -199,7 +199,7 @@ async def test_pages_that_loop_are_given_up_and_their_processes_end(site: LocalS
     for given_up in await asyncio.gather(*pages, return_exceptions=True):
         assert isinstance(given_up, FetchError)
         assert (given_up.code, given_up.retryable) == ("render_timeout", False)
-    assert time.monotonic() - started < 8 + 5
+    assert time.monotonic() - started < 60, "a slot is freed within a minute"
     left = [process for process in renderers(browser_of(fetcher).pid) if process not in before]
     assert await asyncio.to_thread(all_gone, left)
     assert (await fetcher.fetch(f"{site.url}/static", render="browser")).rendered
@@ -243,9 +243,9 @@ def test_cancelling_a_page_frees_its_place(site: LocalSite, fetcher: Fetcher) ->
     started = time.monotonic()
     page.cancel()
     with pytest.raises(CancelledError):
-        page.result(5)
+        page.result(30)
     assert get(fetcher, f"{site.url}/static").rendered  # there is only one tab
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30, "the page itself waits for a minute"
 
 
 # ---- The browser itself -------------------------------------------------------------------

@@ -191,7 +191,7 @@ def test_a_slow_site_is_given_up(client: Client, site: LocalSite, slow: str, mon
     site.routes[slow] = Answer("x", delay=20)
     started = time.monotonic()
     response = asked(client, f"{site.url}/docs/")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     answer = response.json()
     if slow == "/sitemap.xml":
         assert answer["counts"]["crawl"] == 13  # by llms.txt

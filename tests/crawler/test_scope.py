@@ -1,9 +1,9 @@
 import json
-import time
 
 import pytest
 
 from crawler.scope import Mode, Scope, query_family
+from tests.cpu import times_as_much
 
 SEED = "https://docs.example.com/guide/intro.html"
 
@@ -95,10 +95,10 @@ def test_the_seed_always_belongs() -> None:
 
 
 def test_a_hostile_glob_costs_no_time() -> None:
-    scope = Scope(SEED, exclude=("*a" * 60 + "b",))
-    started = time.process_time()
-    scope.verdict("https://docs.example.com/guide/" + "a" * 1900, 1)
-    assert time.process_time() - started < 0.5
+    """Measured: four times an ordinary one. A pattern that tries all ways to match would need ages."""
+    url = "https://docs.example.com/guide/" + "a" * 1900
+    hostile, ordinary = (Scope(SEED, exclude=(glob,)) for glob in ("*a" * 60 + "b", "/other/*"))
+    assert times_as_much(lambda: hostile.verdict(url, 1), lambda: ordinary.verdict(url, 1)) < 1_000
 
 
 def test_a_scope_survives_the_database() -> None:

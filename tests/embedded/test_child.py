@@ -88,7 +88,7 @@ def test_one_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path, chil
     began = time.monotonic()
     child.ask_to_stop()
     child.wait(0.2, hurry=lambda: False)
-    assert 0.2 <= time.monotonic() - began < 5
+    assert 0.2 <= time.monotonic() - began < 30
     assert child.pid is None
 
 
@@ -97,7 +97,7 @@ def test_a_second_ctrl_c_ends_the_patience(tmp_path: Path, children: list[Child]
     eventually(lambda: up(child))
     began = time.monotonic()
     child.wait(60, hurry=lambda: True)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_a_large_log_is_cut_and_its_older_part_kept(
