@@ -13,11 +13,14 @@ http = get_asgi_application()
 
 from archon.auth import McpAccess, SocketAccess, WebSocketOrigin  # noqa: E402  # the apps must be loaded first
 from archon.mcp.endpoint import mcp_endpoint  # noqa: E402
+from archon.proxies import ClientAddress  # noqa: E402
 from archon.routing import http_application, websocket_urlpatterns  # noqa: E402
 
-application = ProtocolTypeRouter(
-    {
-        "http": http_application(http, AuthMiddlewareStack(McpAccess(mcp_endpoint))),
-        "websocket": WebSocketOrigin(AuthMiddlewareStack(SocketAccess(URLRouter(websocket_urlpatterns)))),
-    }
+application = ClientAddress(
+    ProtocolTypeRouter(
+        {
+            "http": http_application(http, AuthMiddlewareStack(McpAccess(mcp_endpoint))),
+            "websocket": WebSocketOrigin(AuthMiddlewareStack(SocketAccess(URLRouter(websocket_urlpatterns)))),
+        }
+    )
 )

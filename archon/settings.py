@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -144,11 +145,47 @@ REQUESTS_PER_MINUTE = env.integer(
     shown="0, on a server 1200",
 )
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-# Ten wrong passwords for one account from one address, and it waits a quarter of an hour.
+TRUSTED_PROXIES = env.words(
+    "ARCHON_TRUSTED_PROXIES",
+    (),
+    "Proxies of yours, addresses or network/bits, whose X-Forwarded-For says who asks. Of others it is not read.",
+)
+for network in TRUSTED_PROXIES:
+    try:
+        ip_network(network)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"ARCHON_TRUSTED_PROXIES is not valid: {error}. Expected addresses such as 127.0.0.1 or 10.1.0.0/24."
+        ) from None
 AXES_ENABLED = not LOCAL_MODE
-AXES_FAILURE_LIMIT = 10
-AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_HANDLER = "archon.logins.LoginHandler"
+AXES_LOCKOUT_CALLABLE = "archon.logins.locked_response"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = env.integer(
+    "ARCHON_LOGIN_FAILURES",
+    10,
+    "Wrong passwords for one account from one address, before both have to wait.",
+    at_least=1,
+    at_most=1_000,
+)
+LOGIN_FAILURES_IN_ALL = env.integer(
+    "ARCHON_LOGIN_FAILURES_IN_ALL",
+    100,
+    "Wrong passwords for one account from all addresses, before those from which it never signed in have to wait.",
+    at_least=1,
+    at_most=100_000,
+)
+AXES_COOLOFF_TIME = timedelta(
+    minutes=env.number(
+        "ARCHON_LOGIN_WAIT_MINUTES",
+        15,
+        "How long that wait is, after the last wrong one.",
+        at_least=0.01,
+        at_most=1_440,
+    )
+)
+# Whoever goes on trying while they wait makes the wait no longer, theirs or another's.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

@@ -189,18 +189,6 @@ def test_whoever_is_signed_in_is_served_as_the_account_may(client: Client, serve
     assert client.get("/metrics").status_code == 200
 
 
-def test_many_wrong_passwords_lock_the_account_for_a_while(
-    client: Client, settings: Any, server: None, alice: Any
-) -> None:
-    settings.AXES_ENABLED = True
-    settings.AXES_FAILURE_LIMIT = 3
-    for _ in range(3):
-        client.post("/admin/login/", {"username": "alice", "password": "wrong"})
-    locked = client.post("/admin/login/", {"username": "alice", "password": "a long password of hers"})
-    assert locked.status_code == 429
-    assert "_auth_user_id" not in client.session
-
-
 def test_a_server_does_not_start_without_an_operator(server: None) -> None:
     with pytest.raises(ImproperlyConfigured, match="createsuperuser"):
         require_an_account()
