@@ -76,7 +76,8 @@ def crawls() -> Metric:
 
 
 def pages_per_second() -> Metric:
-    total = Progress.objects.active().aggregate(total=Sum("pages_per_second"))["total"]
+    crawls = Progress.objects.active().filter(kind__in=(Progress.Kind.CRAWL, Progress.Kind.REFRESH))
+    total = crawls.aggregate(total=Sum("pages_per_second"))["total"]
     return GaugeMetricFamily("archon_pages_per_second", "Pages a second of all crawls together.", value=total or 0.0)
 
 

@@ -331,7 +331,8 @@ EMBED_QUEUE = "embed"
 QUEUES = (CELERY_TASK_DEFAULT_QUEUE, EMBED_QUEUE)
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in QUEUES]  # type: ignore[no-untyped-call]
 CELERY_TASK_ROUTES = {
-    name: {"queue": EMBED_QUEUE} for name in ("knowledge.tasks.embed_chunks", "crawler.tasks.check_embedder")
+    name: {"queue": EMBED_QUEUE}
+    for name in ("knowledge.tasks.embed_chunks", "knowledge.tasks.describe_code", "crawler.tasks.check_embedder")
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -373,6 +374,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SWEEP_SECONDS,
         "options": {"expires": 2 * SWEEP_SECONDS},
     },
+    "describe": {"task": "knowledge.tasks.describe_code", "schedule": 15, "options": {"expires": 30}},
     "purge": {"task": "knowledge.tasks.purge", "schedule": 60, "options": {"expires": 60}},
     "uploads": {"task": "knowledge.tasks.sweep_uploads", "schedule": 15, "options": {"expires": 30}},
     "webhooks": {
@@ -648,6 +650,11 @@ LLM_FIRST_TOKEN_SECONDS = env.number(
 )
 LLM_STALL_SECONDS = env.number(
     "ARCHON_LLM_STALL_SECONDS", 20, "Longest wait for each further token.", at_least=0.1, at_most=600
+)
+DESCRIBE_CODE = env.flag(
+    "ARCHON_DESCRIBE_CODE",
+    True,
+    "Whether the model, when there is one, writes titles and summaries of code examples. It reads the code for it.",
 )
 CHAT_ANSWERS_AT_ONCE = env.integer(
     "ARCHON_CHAT_ANSWERS_AT_ONCE", 200, "Answers that one web process writes at once.", at_least=1, at_most=10_000

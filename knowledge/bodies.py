@@ -152,6 +152,7 @@ def _described(example: CodeExample) -> dict[str, Any]:
         "language": example.language,
         "title": example.title,
         "summary": example.summary,
+        "described_by": example.described_by or "heading",
         "url": example.url,
         "metadata": {
             "page_id": str(example.document_id),

@@ -17,6 +17,8 @@ from django.utils import timezone
 from knowledge.chat.models import ChatEvent as ChatEvent
 from knowledge.chat.models import ChatMessage as ChatMessage
 from knowledge.chat.models import ChatSession as ChatSession
+from knowledge.describing.models import DESCRIBER_CHARS
+from knowledge.describing.models import Describer as Describer
 from knowledge.embedding.models import ChunkVector as ChunkVector
 from knowledge.embedding.models import EmbeddingSpace as EmbeddingSpace
 from knowledge.embedding.models import EmbeddingTurn as EmbeddingTurn
@@ -261,7 +263,8 @@ class CodeExample(models.Model):
     """A piece of code of a page, with what the page says of it. The keyword index holds one row per example.
 
     `content_hash` covers the code and its language: an example whose surroundings change is still the same one.
-    `text_hash` covers what is embedded of it, which changes with its title and summary.
+    `text_hash` covers what is embedded of it, which changes with its title and summary. These are the page's own words
+    until a language model wrote better ones; then they stay as long as the code does.
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="code_examples", db_index=False)
@@ -276,12 +279,21 @@ class CodeExample(models.Model):
     heading_path = models.TextField(blank=True)
     anchor = models.TextField(blank=True)
     code = models.TextField()
+    # The model that wrote title and summary; empty: the page itself. Defaults of the columns, too: as `private` above.
+    described_by = models.CharField(max_length=DESCRIBER_CHARS, blank=True, default="", db_default="")
+    # How often a model failed at this very code, and why; not tried again before `describe_at`.
+    describe_attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    describe_error = models.TextField(blank=True, default="", db_default="")
+    describe_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[models.Manager[CodeExample]] = CodeExampleQuerySet.as_manager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["document", "ordinal"], name="example_document_ordinal"),)
-        indexes = (models.Index(fields=["item", "document", "ordinal"], name="example_reading_order"),)
+        indexes = (
+            models.Index(fields=["item", "document", "ordinal"], name="example_reading_order"),
+            models.Index(fields=["id"], condition=models.Q(described_by=""), name="example_undescribed"),
+        )
 
     def __str__(self) -> str:
         return f"{self.title or self.code[:60]} #{self.ordinal}"

@@ -354,7 +354,8 @@ class CodeExampleMetadata(Schema):
 
 
 class CodeExampleOut(Schema):
-    """`language` is empty when neither the page nor the code tells it."""
+    """`language` is empty when neither the page nor the code tells it. `described_by`: `heading` for the page's own
+    words, else the model that wrote title and summary."""
 
     id: str
     source_id: str
@@ -362,6 +363,7 @@ class CodeExampleOut(Schema):
     language: str
     title: str
     summary: str
+    described_by: str
     url: str
     metadata: CodeExampleMetadata
 
@@ -378,6 +380,16 @@ class LeftOut(Schema):
     duplicate: int
 
 
+class Descriptions(Schema):
+    """How many titles and summaries a language model wrote, how many are to come, and how many it failed at: these keep
+    the page's own words. `reason` is that of the newest failure."""
+
+    by_model: int
+    waiting: int
+    failed: int
+    reason: str
+
+
 class CodeExampleList(Schema):
     """`left_out` tells what else was found, so that no examples never means nobody looked."""
 
@@ -385,6 +397,7 @@ class CodeExampleList(Schema):
     source_id: str
     code_examples: list[CodeExampleOut]
     left_out: LeftOut
+    descriptions: Descriptions
     total: int
     limit: int
     offset: int

@@ -60,6 +60,15 @@ def embed_chunks(number: int) -> None:
 
 
 @shared_task(ignore_result=True)
+def describe_code() -> None:
+    """One question to the language model about code examples, then hand on: at most ASK_SECONDS of a worker."""
+    from knowledge.describing import work
+
+    if work.run():
+        describe_code.delay()
+
+
+@shared_task(ignore_result=True)
 def sweep_vectors() -> None:
     """Wake a turn for every share, if anything waits; end a change of models. A lost message is repeated here."""
     from knowledge.embedding import queue, telling

@@ -38,6 +38,7 @@ class Progress(models.Model):
         REFRESH = "refresh"
         UPLOAD = "upload"
         EMBED = "embed"
+        DESCRIBE = "describe"
         PURGE = "purge"
         IMPORT = "import"
 

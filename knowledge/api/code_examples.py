@@ -11,6 +11,7 @@ from ninja import Router
 from knowledge import schemas
 from knowledge.api.params import Limit, Offset, item_of, window
 from knowledge.bodies import example_body, example_hit_body
+from knowledge.describing.telling import descriptions
 from knowledge.listing import left_out
 from knowledge.models import CodeExample
 from knowledge.search import SearchQuery, search_examples
@@ -33,6 +34,7 @@ def list_code_examples(request: HttpRequest, source_id: str, limit: Limit = 20, 
         "source_id": item.source_id,
         "code_examples": [example_body(example) for example in rows],
         "left_out": left_out(item),
+        "descriptions": descriptions(item),
         **window(item.code_example_count, limit, offset),
     }
 

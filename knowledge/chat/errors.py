@@ -40,8 +40,11 @@ class ChatOverloaded(KnowledgeError):
 
 
 class AnswerFailed(KnowledgeError):
+    """`retry_after`: in how many seconds the endpoint wishes to be asked again, when it said so."""
+
     http_status = 502
     code = "chat_failed"
+    retry_after: float | None = None
 
 
 def error_body(error: KnowledgeError) -> ErrorBody:

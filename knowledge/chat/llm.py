@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import os
 import random
 from collections.abc import AsyncGenerator, Sequence
@@ -52,19 +53,23 @@ def label() -> str:
     return str(settings.LLM_MODEL)
 
 
-async def stream(messages: Sequence[PromptMessage]) -> AsyncGenerator[str | Retry]:
-    """Pieces of text. Raises AnswerFailed. Closing the iterator closes the connection to the endpoint."""
-    for attempt in range(1, ATTEMPTS + 1):
+async def stream(
+    messages: Sequence[PromptMessage], *, attempts: int = ATTEMPTS, max_tokens: int | None = None
+) -> AsyncGenerator[str | Retry]:
+    """Pieces of text, of ARCHON_LLM_MAX_TOKENS unless told otherwise. Raises AnswerFailed. Closing the iterator closes
+    the connection to the endpoint."""
+    for attempt in range(1, attempts + 1):
         begun = False
         try:
-            async with aclosing(_tokens(messages)) as tokens:
+            async with aclosing(_tokens(messages, max_tokens or settings.LLM_MAX_TOKENS)) as tokens:
                 async for token in tokens:
                     begun = True
                     yield token
             return
         except _Again as error:
             wait = _wait(error, attempt)
-            if begun or attempt == ATTEMPTS or wait > LONGEST_WAIT_SECONDS:
+            if begun or attempt == attempts or wait > LONGEST_WAIT_SECONDS:
+                error.failure.retry_after = error.wait and max(error.wait, 0.0)
                 raise error.failure from error
             yield Retry(round(wait, 2), error.failure.message)
             await asyncio.sleep(wait)
@@ -77,14 +82,14 @@ def _wait(error: _Again, attempt: int) -> float:
     return FIRST_WAIT_SECONDS * float(2 ** (attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311  # no secret
 
 
-async def _tokens(messages: Sequence[PromptMessage]) -> AsyncGenerator[str]:
+async def _tokens(messages: Sequence[PromptMessage], max_tokens: int) -> AsyncGenerator[str]:
     """One attempt. Every failure is an AnswerFailed, or an _Again around one."""
     client = await asyncio.to_thread(_client, os.getpid(), settings.LLM_BASE_URL, settings.LLM_API_KEY)
     import openai
 
     try:
         async with asyncio.timeout(settings.LLM_FIRST_TOKEN_SECONDS) as patience:
-            answer = await _asked(client, messages)
+            answer = await _asked(client, messages, max_tokens)
             async with answer:
                 text = False
                 async for chunk in answer:
@@ -102,7 +107,7 @@ async def _tokens(messages: Sequence[PromptMessage]) -> AsyncGenerator[str]:
         raise _told(error) from error
 
 
-async def _asked(client: AsyncOpenAI, messages: Sequence[PromptMessage]) -> AsyncStream[object]:
+async def _asked(client: AsyncOpenAI, messages: Sequence[PromptMessage], max_tokens: int) -> AsyncStream[object]:
     """The chunks as JSON: the package's objects for each of them cost more than all else done for a token
     (2,000 a second of a hundred answers took a whole core)."""
     import openai
@@ -111,7 +116,7 @@ async def _asked(client: AsyncOpenAI, messages: Sequence[PromptMessage]) -> Asyn
         "model": settings.LLM_MODEL,
         "messages": list(messages),
         "stream": True,
-        "max_tokens": settings.LLM_MAX_TOKENS,
+        "max_tokens": max_tokens,
         "temperature": 0.1,
     }
     return await client.post(
@@ -176,9 +181,10 @@ def _status(error: Any) -> Exception:
 def _retry_after(header: str | None) -> float | None:
     """Seconds; a date or nonsense counts as not given."""
     try:
-        return float(header) if header else None
+        seconds = float(header) if header else math.nan
     except ValueError:
         return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def _shown(error: Exception) -> str:

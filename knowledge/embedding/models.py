@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from knowledge.absence import MayBeAway
+
 ERROR_CHARS = 500
 
 
-class EmbeddingSpace(models.Model):
+class EmbeddingSpace(MayBeAway):
     """The vectors of one model: only these can be compared. One space serves; another may be filled meanwhile."""
 
     class State(models.TextChoices):
@@ -21,11 +23,6 @@ class EmbeddingSpace(models.Model):
     # Vectors taken out so far, of chunks and of code examples: an index in memory that is behind by many is made anew.
     removed = models.PositiveBigIntegerField(default=0)
     removed_examples = models.PositiveBigIntegerField(default=0)
-    # Since when the embedder gives no vectors, and why; it is asked again at `asked_again_at`.
-    away_since = models.DateTimeField(null=True)
-    away_reason = models.TextField(blank=True)
-    away_times = models.PositiveIntegerField(default=0)
-    asked_again_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

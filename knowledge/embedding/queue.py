@@ -131,7 +131,7 @@ class Turn:
         self.last_told = time.monotonic()
 
     def _claim(self) -> bool:
-        if self.space.asked_again_at is not None and self.space.asked_again_at > timezone.now():
+        if self.space.resting:
             return False
         EmbeddingTurn.objects.get_or_create(number=self.number)
         free = EmbeddingTurn.objects.filter(number=self.number, lease_until__lte=timezone.now())
@@ -172,7 +172,7 @@ class Turn:
         for some, vectors in self._embedded(kind, new):
             self._store(kind, [(row, vector.tobytes()) for row, vector in zip(some, vectors, strict=True)])
         if waiting:  # links alone prove nothing of the embedder
-            spaces.embedder_back(self.space)
+            self.space.came_back()
 
     def _known(self, kind: Kind, waiting: Sequence[Any]) -> dict[str, bytes]:
         """Vectors of equal texts: a page that moved is not embedded again."""

@@ -7,10 +7,8 @@ nothing is missing in it any more the two swap, and the old vectors go.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
 from knowledge.embedding.embedder import Embedder, EmbeddingError
 from knowledge.embedding.kinds import KINDS
@@ -18,7 +16,6 @@ from knowledge.embedding.models import EmbeddingSpace
 
 logger = logging.getLogger(__name__)
 
-AGAIN_SECONDS = (5, 15, 60, 300)
 ROWS_PER_STATEMENT = 2_000
 
 _looked_at: set[int] = set()
@@ -86,20 +83,4 @@ def drop_others(space: EmbeddingSpace) -> None:
 
 def embedder_away(space: EmbeddingSpace, error: EmbeddingError) -> float:
     """Note that the embedder gives nothing, and why; seconds until it is asked again."""
-    seconds = float(error.retry_after or AGAIN_SECONDS[min(space.away_times, len(AGAIN_SECONDS) - 1)])
-    now = timezone.now()
-    if space.away_since is None:
-        logger.warning("no vectors from %s: %s %s", space.name, error.message, error.hint)
-        space.away_since = now
-    space.away_reason = f"{error.message} {error.hint}".strip()
-    space.away_times += 1
-    space.asked_again_at = now + timedelta(seconds=seconds)
-    space.save(update_fields=["away_since", "away_reason", "away_times", "asked_again_at"])
-    return seconds
-
-
-def embedder_back(space: EmbeddingSpace) -> None:
-    if space.away_since is not None:
-        logger.info("%s gives vectors again", space.name)
-        space.away_since, space.away_reason, space.away_times, space.asked_again_at = None, "", 0, None
-        space.save(update_fields=["away_since", "away_reason", "away_times", "asked_again_at"])
+    return space.went(f"{error.message} {error.hint}".strip(), error.retry_after)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from knowledge.describing.telling import undescribed
 from knowledge.embedding import queue, spaces
 from knowledge.embedding.embedder import embedder
 from knowledge.embedding.kinds import EXAMPLES
@@ -83,7 +84,7 @@ def missing_vectors(item_id: int) -> list[str]:
         said.append(f"{of_code:,} code examples are found by their words; their vectors follow.")
     if lists := queue.link_lists(item_id):
         said.append(f"{lists:,} chunks are lists of links, and are found by their words only.")
-    return said
+    return [*said, *undescribed(item_id)]
 
 
 def progress_of(space: EmbeddingSpace) -> str:

@@ -10,7 +10,7 @@ from django.db.models import F
 from knowledge.embedding.kinds import EXAMPLES
 from knowledge.embedding.rows import remove_vectors, wake_on_commit
 from knowledge.ingest.batches import batches
-from knowledge.ingest.prepare import PreparedExample
+from knowledge.ingest.prepare import PreparedExample, renamed
 from knowledge.models import CodeExample, Document
 from knowledge.search.keyword import IndexEntry, example_index
 from knowledge.search.words import IndexedText
@@ -42,22 +42,26 @@ class ExampleRenewal:
         for ordinal, prepared in enumerate(new):
             same = kept[prepared.content_hash]
             if same:
-                self._keep(same.popleft(), ordinal, prepared)
+                self._keep(same.popleft(), ordinal, prepared, document.title)
             else:
                 self.created.append(_example(document, ordinal, prepared))
                 self.created_words.append(prepared.indexed)
         self.removed += [example.pk for examples in kept.values() for example in examples]
 
-    def _keep(self, example: CodeExample, ordinal: int, prepared: PreparedExample) -> None:
-        text = prepared.text
+    def _keep(self, example: CodeExample, ordinal: int, prepared: PreparedExample, page_title: str) -> None:
+        """A model's words stay with the code, under whatever headings it stands now."""
+        text, indexed = prepared.text, prepared.indexed
         before = _state(example)
-        example.ordinal, example.anchor = ordinal, text.anchor
-        example.title, example.summary, example.heading_path = text.title, text.summary, text.heading_path
-        example.text_hash = prepared.text_hash
+        example.ordinal, example.anchor, example.heading_path = ordinal, text.anchor, text.heading_path
+        if example.described_by:
+            example.code = text.code
+            example.text_hash, indexed = renamed(example, page_title)
+        else:
+            example.title, example.summary, example.text_hash = text.title, text.summary, prepared.text_hash
         if _state(example) != before:
             self.moved.append(example)
         if _state(example)[2:] != before[2:]:
-            self.reworded.append(IndexEntry(example.pk, prepared.indexed))
+            self.reworded.append(IndexEntry(example.pk, indexed))
 
     def write(self) -> None:
         if self.removed:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from knowledge.embedding.text import example_text, text_hash
 from knowledge.embedding.tokens import window_share
@@ -13,6 +14,9 @@ from knowledge.ingest.chunking import PATH_SEPARATOR, ChunkText, Headings, chunk
 from knowledge.ingest.code_examples import ExampleText, code_examples
 from knowledge.search.words import IndexedText, all_forms, indexed_text
 from progress.wire import storable
+
+if TYPE_CHECKING:
+    from knowledge.models import CodeExample
 
 TITLE_CHARS = 500
 DESCRIPTION_CHARS = 2_000
@@ -128,6 +132,16 @@ def indexed_example(example: ExampleText, root: str, title: str) -> IndexedText:
     headings = example.heading_path.removeprefix(root).removeprefix(PATH_SEPARATOR)
     body = f"{example.summary}\n{example.code}"
     return indexed_text(title, all_forms(f"{headings} {example.title} {example.language}"), body)
+
+
+def renamed(example: CodeExample, page_title: str) -> tuple[str, IndexedText]:
+    """What is embedded (its hash) and indexed of an example with the title and summary that it has now."""
+    root = path_root(page_title)
+    text = ExampleText(
+        example.language, example.title, example.summary, example.heading_path, example.anchor, example.code
+    )
+    embedded = example_text(text.heading_path, text.title, text.summary, text.code)
+    return text_hash(embedded), indexed_example(text, root, all_forms(root))
 
 
 def _storable(incoming: IncomingDocument) -> IncomingDocument:

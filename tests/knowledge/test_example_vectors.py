@@ -44,11 +44,15 @@ echo "done with the account"
 """
 
 
-@pytest.fixture
-def item() -> KnowledgeItem:
+def source_with_code() -> KnowledgeItem:
     made = source("code")
     store(made, page("cats", CATS), page("banks", BANKS))
     return made
+
+
+@pytest.fixture
+def item() -> KnowledgeItem:
+    return source_with_code()
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.conf import settings
 
-from knowledge.chat import events, llm
+from knowledge.chat import events
 from knowledge.chat.models import ChatEvent, ChatMessage
 from knowledge.chat.runner import runner
 from knowledge.models import KnowledgeItem
 from tests.knowledge.pages import page, source, store
-from tests.llm import ModelServer, model_server
 from tests.stack import eventually
 from tests.wire import published
 
@@ -83,22 +81,3 @@ def no_holes(session_id: str) -> None:
         assert [chunk["index"] for chunk in chunks] == list(range(len(chunks)))
         if message.state == "complete":
             assert "".join(chunk["delta"] for chunk in chunks) == message.text
-
-
-@pytest.fixture(scope="session")
-def served_model() -> Iterator[ModelServer]:
-    with model_server() as server:
-        yield server
-
-
-@pytest.fixture
-def model(served_model: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelServer]:
-    """A language model is configured: the stub."""
-    served_model.reset()
-    monkeypatch.setattr(settings, "LLM_MODEL", "stub")
-    monkeypatch.setattr(settings, "LLM_BASE_URL", served_model.url)
-    monkeypatch.setattr(settings, "LLM_API_KEY", "sk-secret")
-    monkeypatch.setattr(llm, "FIRST_WAIT_SECONDS", 0.01)
-    yield served_model
-    served_model.release()
-    eventually(lambda: served_model.open == 0, what="every connection to the model is closed")

@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 09b684672bc9abdc1c24973c8751719dea4998dd1e6b55b934f6f1f5e5a245b5
+// digest: 16bd7294c220b46a6f43698bcd1d42b2bd7bd785e7f481a7c7c17e42c62d0065
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -1343,6 +1343,7 @@ export interface components {
             source_id: string;
             code_examples: components["schemas"]["CodeExampleOut"][];
             left_out: components["schemas"]["LeftOut"];
+            descriptions: components["schemas"]["Descriptions"];
             total: number;
             limit: number;
             offset: number;
@@ -1364,8 +1365,15 @@ export interface components {
             language: string;
             title: string;
             summary: string;
+            described_by: string;
             url: string;
             metadata: components["schemas"]["CodeExampleMetadata"];
+        };
+        Descriptions: {
+            by_model: number;
+            waiting: number;
+            failed: number;
+            reason: string;
         };
         LeftOut: {
             short: number;
@@ -1399,6 +1407,7 @@ export interface components {
             language: string;
             title: string;
             summary: string;
+            described_by: string;
             url: string;
             metadata: components["schemas"]["CodeExampleMetadata"];
             similarity_score: number;
@@ -3227,7 +3236,7 @@ export namespace Messages {
               per_page: number;
           };
           /** @enum {string} */
-          Kind: "crawl" | "refresh" | "upload" | "embed" | "purge" | "import";
+          Kind: "crawl" | "refresh" | "upload" | "embed" | "describe" | "purge" | "import";
           KnowledgeItemsUpdate: {
               /** @constant */
               type: "knowledge_items_update";
