@@ -28,7 +28,7 @@ from progress.errors import ProgressEnded
 from progress.failpoints import failpoint
 from progress.models import Progress
 from progress.status import Status
-from progress.viewer import OPERATOR, Viewer
+from progress.viewer import Viewer
 from progress.wire import storable
 
 DNS_SECONDS = 5.0
@@ -53,7 +53,7 @@ class CrawlRequest:
     respect_robots: bool = True
     extract_code_examples: bool = True
     idempotency_key: str | None = None
-    viewer: Viewer = OPERATOR
+    viewer: Viewer = field(kw_only=True)
     private: bool = False
 
     def scope_of(self, seed: str) -> Scope:
@@ -187,7 +187,7 @@ def _launch(job: CrawlJob, kind: str, line: str, *, owner_id: int | None) -> Cra
     return job
 
 
-def cancel(progress_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
+def cancel(progress_id: str, *, viewer: Viewer) -> CrawlJob:
     """End the crawl now. From this commit on nothing of it is stored: every writer checks the row it locks."""
     with transaction.atomic():
         job = _own_job(progress_id, viewer)
@@ -200,7 +200,7 @@ def cancel(progress_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
     return job
 
 
-def pause(progress_id: str, *, line: str = "Paused.", viewer: Viewer = OPERATOR) -> CrawlJob:
+def pause(progress_id: str, *, line: str = "Paused.", viewer: Viewer) -> CrawlJob:
     """No further page is claimed; what is in flight is put back into the frontier."""
     with transaction.atomic():
         job = _own_job(progress_id, viewer)
@@ -211,7 +211,7 @@ def pause(progress_id: str, *, line: str = "Paused.", viewer: Viewer = OPERATOR)
     return job
 
 
-def resume(progress_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
+def resume(progress_id: str, *, viewer: Viewer) -> CrawlJob:
     with transaction.atomic():
         job = _own_job(progress_id, viewer)
         row = _lock(progress_id, "resume")
@@ -223,7 +223,7 @@ def resume(progress_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
     return job
 
 
-def retry_failed(progress_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
+def retry_failed(progress_id: str, *, viewer: Viewer) -> CrawlJob:
     """A new crawl, with its own progress id, that takes the frontier over and queues what failed.
 
     Pages that were stored stay as they are and are not fetched again, however often the
@@ -266,7 +266,7 @@ def _take_over(old: CrawlJob) -> CrawlJob:
     return job
 
 
-def refresh(source_id: str, *, viewer: Viewer = OPERATOR) -> CrawlJob:
+def refresh(source_id: str, *, viewer: Viewer) -> CrawlJob:
     """Crawl the source again as its last crawl did. Pages that did not change keep their chunks."""
     with transaction.atomic():
         known = CrawlJob.objects.filter(
@@ -324,7 +324,7 @@ def _like(job: CrawlJob) -> CrawlJob:
     )
 
 
-def job_of(progress_id: str, viewer: Viewer = OPERATOR) -> CrawlJob:
+def job_of(progress_id: str, viewer: Viewer) -> CrawlJob:
     job = None
     if "\0" not in progress_id:  # PostgreSQL refuses it as a parameter
         job = CrawlJob.objects.of(progress_id).filter(viewer.seen("item__")).select_related("item", "progress").first()

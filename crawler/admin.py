@@ -18,6 +18,7 @@ from crawler.errors import CrawlerError
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.politeness import UNLIMITED
 from progress.admin import ReadOnlyAdmin, progress_bar
+from progress.viewer import OPERATOR
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -101,15 +102,15 @@ class CrawlJobAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Cancel the selected crawls")
     def cancel_crawls(self, request: HttpRequest, jobs: QuerySet[CrawlJob]) -> None:
-        self._each(request, jobs, "cancelled", lambda job: actions.cancel(job.progress_id))
+        self._each(request, jobs, "cancelled", lambda job: actions.cancel(job.progress_id, viewer=OPERATOR))
 
     @admin.action(description="Retry the failed pages of the selected crawls")
     def retry_failed_pages(self, request: HttpRequest, jobs: QuerySet[CrawlJob]) -> None:
-        self._each(request, jobs, "retried", lambda job: actions.retry_failed(job.progress_id))
+        self._each(request, jobs, "retried", lambda job: actions.retry_failed(job.progress_id, viewer=OPERATOR))
 
     @admin.action(description="Refresh the sources of the selected crawls")
     def refresh_sources(self, request: HttpRequest, jobs: QuerySet[CrawlJob]) -> None:
-        self._each(request, jobs, "refreshed", lambda job: actions.refresh(job.item.source_id))
+        self._each(request, jobs, "refreshed", lambda job: actions.refresh(job.item.source_id, viewer=OPERATOR))
 
     def _each(
         self, request: HttpRequest, jobs: QuerySet[CrawlJob], done: str, action: Callable[[CrawlJob], object]

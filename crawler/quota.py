@@ -14,6 +14,7 @@ from crawler.models import CrawlJob
 from progress import usage
 from progress.status import Status
 from progress.usage import Kind
+from progress.viewer import OPERATOR
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def _pause(progress_id: str, reason: str) -> bool:
 
     try:
         with transaction.atomic():
-            actions.pause(progress_id, line=reason)
+            actions.pause(progress_id, line=reason, viewer=OPERATOR)
     except CrawlerError as error:  # it ended or was paused meanwhile
         logger.info("not paused: %s: %s", progress_id, error)
         return False

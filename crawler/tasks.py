@@ -26,6 +26,7 @@ from progress.errors import ProgressEnded, UnknownProgress
 from progress.failpoints import failpoint
 from progress.log_lines import about
 from progress.status import Status
+from progress.viewer import OPERATOR
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ def refresh_due() -> None:
     tried = CrawlJob.objects.filter(created_at__gte=now - timedelta(hours=TRY_AGAIN_HOURS)).values("item")
     for item in KnowledgeItem.objects.due_for_refresh(now).exclude(pk__in=tried):
         try:
-            actions.refresh(item.source_id)
+            actions.refresh(item.source_id, viewer=OPERATOR)
         except CrawlerError as error:  # it runs already, or was uploaded and has no address
             logger.info("not refreshed: %s: %s", item.source_id, error)
 

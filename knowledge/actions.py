@@ -20,7 +20,7 @@ from progress.errors import ProgressEnded
 from progress.groups import KNOWLEDGE_TOPIC
 from progress.models import Progress
 from progress.publish import publish_on_commit
-from progress.viewer import OPERATOR, Viewer
+from progress.viewer import Viewer
 from progress.wire import encode, storable
 
 Change = Literal["created", "updated", "deleted"]
@@ -85,7 +85,7 @@ def get_or_create_item(
     return item
 
 
-def update_item(source_id: str, changes: ItemChanges, viewer: Viewer = OPERATOR) -> KnowledgeItem:
+def update_item(source_id: str, changes: ItemChanges, viewer: Viewer) -> KnowledgeItem:
     """Raises UnknownSource, NotOwner, and BadChange that names the field."""
     with transaction.atomic():
         item = _locked(source_id, viewer)
@@ -115,7 +115,7 @@ def name_item(item_id: int, title: str) -> None:
         knowledge_changed(KnowledgeItem.objects.values_list("source_id", flat=True).get(pk=item_id), "updated")
 
 
-def delete_item(source_id: str, viewer: Viewer = OPERATOR) -> Progress:
+def delete_item(source_id: str, viewer: Viewer) -> Progress:
     """Hidden at once, purged in the background under the progress id that is returned. The id of the source is free
     for a new crawl from now on. Raises UnknownSource and NotOwner."""
     with transaction.atomic():

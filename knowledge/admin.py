@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from knowledge import actions
 from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem, Upload, UploadedFile
+from progress.viewer import OPERATOR
 
 EDITABLE = ("title", "description", "knowledge_type", "tags", "status", "update_frequency", "group_name", "private")
 
@@ -58,14 +59,14 @@ class KnowledgeItemAdmin(KnowledgeAdmin):
 
     def save_model(self, request: HttpRequest, obj: KnowledgeItem, form: Any, change: bool) -> None:
         changes = {field: form.cleaned_data[field] for field in form.changed_data if field in EDITABLE}
-        actions.update_item(obj.source_id, actions.ItemChanges(**changes))  # type: ignore[typeddict-item]
+        actions.update_item(obj.source_id, actions.ItemChanges(**changes), viewer=OPERATOR)  # type: ignore[typeddict-item]
 
     def delete_model(self, request: HttpRequest, obj: KnowledgeItem) -> None:
-        actions.delete_item(obj.source_id)
+        actions.delete_item(obj.source_id, viewer=OPERATOR)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[KnowledgeItem]) -> None:
         for item in queryset:
-            actions.delete_item(item.source_id)
+            actions.delete_item(item.source_id, viewer=OPERATOR)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest

@@ -17,7 +17,7 @@ from progress.groups import KNOWLEDGE_TOPIC
 from progress.history import Frames
 from progress.threads import in_thread
 from progress.topic import Frame, Source, Topic
-from progress.viewer import OPERATOR, Viewer, viewer_in
+from progress.viewer import Viewer, viewer_in
 from progress.wire import encode
 
 # A crawl changes its source many times a second; a list is looked at by people.
@@ -30,13 +30,13 @@ VIEWS_KEPT = 64
 class View(NamedTuple):
     """The part of the list that a client asked for with `subscribe`."""
 
+    viewer: Viewer
     page: int = 1
     per_page: int = 20
     search: str = ""
     knowledge_type: str = ""
     source_type: str = ""
     tags: tuple[str, ...] = ()
-    viewer: Viewer = OPERATOR
 
     @classmethod
     def wanted(cls, message: Mapping[str, Any], viewer: Viewer) -> View:

@@ -11,7 +11,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -32,7 +32,7 @@ from knowledge.readers.sniff import HEAD_BYTES, format_by_head
 from progress import tracker, usage
 from progress.models import Progress
 from progress.status import Status
-from progress.viewer import OPERATOR, Viewer
+from progress.viewer import Viewer
 from progress.wire import storable
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class UploadRequest:
     tags: Sequence[str] = ()
     knowledge_type: str = "technical"
     extract_code_examples: bool = True
-    viewer: Viewer = OPERATOR
+    viewer: Viewer = field(kw_only=True)
     private: bool = False
     source_id: str = ""
 
@@ -189,7 +189,7 @@ def _create(originals: list[dict[str, str | int]], request: UploadRequest) -> Up
     return upload
 
 
-def upload_of(progress_id: str, viewer: Viewer = OPERATOR) -> Upload:
+def upload_of(progress_id: str, viewer: Viewer) -> Upload:
     found = (
         Upload.objects.filter(viewer.seen("item__"), progress=storable(progress_id))
         .select_related("item", "progress")
@@ -200,7 +200,7 @@ def upload_of(progress_id: str, viewer: Viewer = OPERATOR) -> Upload:
     return found
 
 
-def cancel(progress_id: str, *, viewer: Viewer = OPERATOR) -> Upload:
+def cancel(progress_id: str, *, viewer: Viewer) -> Upload:
     """What is stored already stays; a worker that is reading finds out within a second.
     Raises NotOwner and ProgressEnded."""
     with transaction.atomic():

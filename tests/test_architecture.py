@@ -92,6 +92,28 @@ def names_environment(node: ast.AST) -> bool:
     )
 
 
+def test_whoever_asks_is_named_at_every_call() -> None:
+    """A viewer that may be left out is one that is left out, and then a stranger sees what the operator sees."""
+    left_out = []
+    for name, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                left_out += [f"{name}: {node.name}" for default in defaulted(node.args) if default == "viewer"]
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "viewer":
+                given = node.value is None or "kw_only=True" in ast.unparse(node.value)
+                left_out += [] if given else [f"{name}: {ast.unparse(node)}"]
+    assert not left_out
+
+
+def defaulted(arguments: ast.arguments) -> Iterator[str]:
+    positional = [*arguments.posonlyargs, *arguments.args]
+    for one in positional[len(positional) - len(arguments.defaults) :] if arguments.defaults else ():
+        yield one.arg
+    for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if default is not None:
+            yield one.arg
+
+
 @pytest.mark.parametrize("entry", ["archon.asgi", "archon.web"])
 def test_the_web_process_does_not_load_the_heavy_libraries(entry: str) -> None:
     code = f"import sys, {entry}; print([name for name in {HEAVY!r} if name in sys.modules])"

@@ -179,7 +179,7 @@ async def test_no_socket_stream_or_tool_tells_a_secret(operator: Any, lines: lis
     none_in(await stream.event(), "the event stream")
     await stream.close()
     sessions.current.set(sessions.made("", "test", "1"))
-    sessions.caller.set(sessions.Caller(operator.pk, "operator", STAFF, Viewer(operator.pk)))
+    sessions.caller.set(sessions.Caller(Viewer(operator.pk), operator.pk, "operator", STAFF))
     with pytest.raises(ToolError) as refused:
         await crawling.start_crawl(url=CREDENTIALS, ctx=cast(Any, None))
     none_in(str(refused.value), "start_crawl")

@@ -21,6 +21,7 @@ from crawler.models import CrawlUrl
 from crawler.tasks import sweep
 from progress import tracker, usage
 from progress.models import Progress, Usage
+from progress.viewer import OPERATOR
 from tests.crawler.jobs import job_of
 from tests.site import LocalSite, docs_site
 
@@ -164,9 +165,9 @@ def test_a_crawl_counts_what_it_takes_and_is_paused_beyond_its_share(settings: A
     assert "10 pages within 24 hours" in row.log
     assert Progress.objects.get(pk=other.progress_id).status != "paused"
     with pytest.raises(TooMuch, match="10 pages within 24 hours"):
-        actions.resume(job.progress_id)
+        actions.resume(job.progress_id, viewer=OPERATOR)
     Usage.objects.update(at=timezone.now() - timedelta(hours=25))
-    actions.resume(job.progress_id)
+    actions.resume(job.progress_id, viewer=OPERATOR)
     sweep()
     assert Progress.objects.get(pk=job.progress_id).status != "paused"
 
@@ -244,6 +245,6 @@ def test_a_full_disk_starts_no_crawl_and_pauses_those_that_run(client: Client, m
     assert refused.json()["detail"]["code"] == "disk_full"
     assert int(refused["Retry-After"]) > 0
     monkeypatch.setattr(quota, "free_megabytes", lambda: 5_000)
-    actions.resume(job.progress_id)
+    actions.resume(job.progress_id, viewer=OPERATOR)
     sweep()
     assert Progress.objects.get(pk=job.progress_id).status != "paused"

@@ -268,7 +268,7 @@ async def test_no_tool_of_assistants_tells_of_it(settings: Any) -> None:
     given = {"source_id": hidden.source_id, "progress_id": hidden.progress_id, "page_id": hidden.page_id}
     given |= {"query": WORD}
     sessions.current.set(sessions.made("", "test", "1"))
-    sessions.caller.set(sessions.Caller(alice.pk, "alice", STAFF, Viewer(alice.pk)))
+    sessions.caller.set(sessions.Caller(Viewer(alice.pk), alice.pk, "alice", STAFF))
     for tool in TOOLS:
         if tool.name in ("start_crawl", "crawl_single_page"):  # what these find is the caller's own
             continue
@@ -280,7 +280,7 @@ async def test_no_tool_of_assistants_tells_of_it(settings: Any) -> None:
             told = told.replace(repr(value), "")
         assert "xylophone" not in told, tool.name
         assert hidden.upload_id not in told, tool.name
-    sessions.caller.set(sessions.Caller(bob.pk, "bob", STAFF, Viewer(bob.pk)))
+    sessions.caller.set(sessions.Caller(Viewer(bob.pk), bob.pk, "bob", STAFF))
     assert WORD in str(await asking.rag_read_full_page(page_id=hidden.page_id))
     await in_thread(close_pool_connections)
 
@@ -467,7 +467,7 @@ def test_a_source_becomes_private_with_all_that_was_done_for_it(client: Client, 
 
 
 def test_what_nobody_owns_cannot_be_private(client: Client) -> None:
-    item = KnowledgeItem.objects.get(source_id=crawls.start(CrawlRequest(url=SEED)).source_id)
+    item = KnowledgeItem.objects.get(source_id=crawls.start(CrawlRequest(url=SEED, viewer=OPERATOR)).source_id)
     refused = client.put(f"/api/knowledge-items/{item.source_id}", {"private": True}, "application/json")
     assert (refused.status_code, refused.json()["detail"]["field"]) == (422, "private")
 

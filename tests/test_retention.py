@@ -22,6 +22,7 @@ from knowledge.chat.actions import EVENTS_KEPT, trim
 from knowledge.chat.models import ChatEvent, ChatSession
 from progress.models import Progress, ProgressEvent
 from progress.status import Status
+from progress.viewer import OPERATOR
 from tests.crawler.jobs import job_of
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +51,7 @@ def test_a_source_keeps_its_newest_crawl_and_forgets_those_long_over(long_ago: A
     assert not ProgressEvent.objects.filter(progress=first.progress_id).exists()
     assert not CrawlUrl.objects.filter(job=first.pk).exists()
     assert CrawlUrl.objects.filter(job=second.pk).count() == 3
-    assert actions.refresh(second.item.source_id).progress_id
+    assert actions.refresh(second.item.source_id, viewer=OPERATOR).progress_id
 
 
 def test_deliveries_that_are_over_are_forgotten_and_pending_ones_are_not(long_ago: Any) -> None:

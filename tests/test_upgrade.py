@@ -144,7 +144,7 @@ def test_without_accounts_everything_is_seen_as_before(before_owners: Any) -> No
     migrate()
     assert [one.title for one in ItemFilter(OPERATOR).items()] == ["docs"]
     assert KnowledgeItem.objects.get().owner_id is None
-    actions.refresh(item.source_id)
+    actions.refresh(item.source_id, viewer=OPERATOR)
     assert Progress.objects.visible_to(OPERATOR).count() == 2
 
 
@@ -159,7 +159,7 @@ def test_a_crawl_in_flight_goes_on(before_owners: Any, people: Any) -> None:
         progress = before_owners.get_model("progress", "Progress").objects.create(
             id="in-flight", source_id=item.source_id, owner_id=people["bob"].pk, status="crawling", stage="crawling"
         )
-        request = actions.CrawlRequest(seed)
+        request = actions.CrawlRequest(seed, viewer=OPERATOR)
         job = crawl.get_model("CrawlJob").objects.create(
             item=item, progress=progress, url=seed, scope=request.scope_of(seed).to_json(), max_pages=50
         )

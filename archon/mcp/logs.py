@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from archon.mcp.sessions import HEADER, SCOPE_KEY, Caller, Session, caller, caller_of, current, sessions
 from progress.log_rows import LOGGER
+from progress.viewer import OPERATOR
 
 logger = logging.getLogger(LOGGER)
 
@@ -44,7 +45,8 @@ class CallLog:
         self.ready = ready
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        who = caller_of(ctx.request.scope) if ctx.request is not None else Caller()
+        # Over stdio it is whoever started us.
+        who = caller_of(ctx.request.scope) if ctx.request is not None else Caller(OPERATOR)
         session = self._session(ctx, who)
         calling, token = caller.set(who), current.set(session)
         try:

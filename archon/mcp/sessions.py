@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from archon.scopes import STAFF, Scope
-from progress.viewer import OPERATOR, Viewer, viewer_in
+from progress.viewer import Viewer, viewer_in
 
 HEADER = "mcp-session-id"
 # Where the endpoint tells the new id of a handshake.
@@ -55,10 +55,10 @@ class Session:
 class Caller(NamedTuple):
     """The account behind a call. In local mode and over stdio whoever calls is the operator of this machine."""
 
+    viewer: Viewer
     user_id: int | None = None
     name: str = ""
     scopes: frozenset[Scope] = STAFF
-    viewer: Viewer = OPERATOR
 
 
 class Sessions:
@@ -87,7 +87,7 @@ def caller_of(scope: Mapping[str, Any]) -> Caller:
     user = scope.get("user")
     if user is None or user.pk is None:
         return Caller(viewer=viewer_in(scope))
-    return Caller(user.pk, user.get_username(), scope.get("archon.scopes", STAFF), viewer_in(scope))
+    return Caller(viewer_in(scope), user.pk, user.get_username(), scope.get("archon.scopes", STAFF))
 
 
 def made(session_id: str, name: str, version: str, transport: str = "http") -> Session:

@@ -25,7 +25,7 @@ from knowledge.models import KnowledgeItem
 from knowledge.search import SearchHit, SearchQuery, search
 from knowledge.search.words import STOP_WORDS, question
 from progress.loop import submit
-from progress.viewer import OPERATOR, Viewer
+from progress.viewer import Viewer
 
 EXTRACTIVE = "extractive"
 NOTHING = "none"
@@ -78,20 +78,20 @@ class Plan(NamedTuple):
     ready: str = ""
 
 
-def answer(question: str, *, history: Sequence[Turn] = (), source_id: str | None = None) -> Iterator[Part]:
+def answer(
+    question: str, *, history: Sequence[Turn] = (), source_id: str | None = None, viewer: Viewer
+) -> Iterator[Part]:
     """The parts of the answer as they come, for synchronous callers; ends with Done.
 
     Raises UnknownSource, BadQuery for a question without a word, and AnswerFailed when the
     language model fails. Closing the iterator ends the request to the model.
     """
     yield Typing("searching")
-    plan = prepare(question, history=history, source_id=source_id)
+    plan = prepare(question, history=history, source_id=source_id, viewer=viewer)
     yield from _in_background(plan)
 
 
-def prepare(
-    question: str, *, history: Sequence[Turn] = (), source_id: str | None = None, viewer: Viewer = OPERATOR
-) -> Plan:
+def prepare(question: str, *, history: Sequence[Turn] = (), source_id: str | None = None, viewer: Viewer) -> Plan:
     """Search, and decide who writes. Uses the database; the writing does not."""
     text = condensed(question, history)
     asked = SearchQuery(text=text, source_id=source_id or None, match_count=PASSAGES, viewer=viewer)

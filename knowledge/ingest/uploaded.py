@@ -33,6 +33,7 @@ from progress.errors import ProgressEnded, UnknownProgress
 from progress.messages import ErrorBody
 from progress.models import Progress
 from progress.status import Status
+from progress.viewer import OPERATOR
 
 LEASE_SECONDS = 30.0
 LOOK_SECONDS = 1.0
@@ -229,7 +230,7 @@ def finish(upload: Upload, row: Progress) -> None:
     if not done:
         tracker.fail(row.id, _reason(upload), row=row)
         if not Document.objects.filter(item=upload.item_id).exists():
-            delete_item(upload.item.source_id)  # nothing was learned: there is no source
+            delete_item(upload.item.source_id, viewer=OPERATOR)  # nothing was learned: there is no source
         return
     if waits_for_vectors(upload.item_id, row):
         return

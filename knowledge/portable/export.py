@@ -14,7 +14,7 @@ from knowledge.embedding.models import EmbeddingSpace
 from knowledge.errors import UnknownSource
 from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem
 from knowledge.portable.form import FORMAT, VERSION, packed
-from progress.viewer import OPERATOR, Viewer
+from progress.viewer import Viewer
 from progress.wire import storable, to_wire
 
 PAGES_PER_READ = 20
@@ -46,7 +46,7 @@ ITEM_FIELDS = (
 )
 
 
-def export_lines(source_id: str, viewer: Viewer = OPERATOR) -> Iterator[str]:
+def export_lines(source_id: str, viewer: Viewer) -> Iterator[str]:
     """Header, pages, aliases, end; each with its newline. Raises UnknownSource at the first line, and when the source
     is deleted meanwhile: the file then lacks its end. No query is open between two lines: each may be asked for in
     another thread."""

@@ -33,7 +33,7 @@ from progress.errors import ProgressEnded, UnknownProgress
 from progress.messages import ErrorBody
 from progress.models import Progress
 from progress.status import Status
-from progress.viewer import OPERATOR, Viewer
+from progress.viewer import Viewer
 from progress.wire import storable
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Overtaken(Exception):
     """Another worker is at this file."""
 
 
-def start(file: Incoming, *, viewer: Viewer = OPERATOR, here: bool = False) -> Progress:
+def start(file: Incoming, *, viewer: Viewer, here: bool = False) -> Progress:
     """Keep the file and queue it; with `here` the caller will `run` it. Raises BadImport, ImportRunning,
     ImportTooLarge, UsedUp and NotOwner; nothing is kept then."""
     allowance.check(viewer.user_id, usage.Kind.BYTES)
@@ -150,7 +150,7 @@ def sweep() -> None:
             path.unlink(missing_ok=True)
 
 
-def cancel(progress_id: str, *, viewer: Viewer = OPERATOR) -> Progress:
+def cancel(progress_id: str, *, viewer: Viewer) -> Progress:
     """What is taken already stays. Raises UnknownProgress, also for what is no import, NotOwner and ProgressEnded."""
     with transaction.atomic():
         if not Progress.objects.visible_to(viewer).filter(pk=storable(progress_id)).exists():

@@ -16,7 +16,7 @@ from typing import Any
 from knowledge.errors import BadQuery
 from knowledge.search.query import MAX_QUERY_CHARS, Mode, SearchQuery
 from knowledge.search.retrieve import search
-from progress.viewer import OPERATOR, Viewer
+from progress.viewer import Viewer
 
 MODES: tuple[Mode, ...] = ("keyword", "vector", "hybrid")
 DEPTH = 10
@@ -84,7 +84,7 @@ def read_questions(value: Any) -> tuple[EvalQuestion, ...]:
     return tuple(_question(one, f"questions[{at}]") for at, one in enumerate(listed))
 
 
-def evaluate(questions: Sequence[EvalQuestion], modes: Sequence[Mode] = MODES, viewer: Viewer = OPERATOR) -> Evaluation:
+def evaluate(questions: Sequence[EvalQuestion], modes: Sequence[Mode] = MODES, *, viewer: Viewer) -> Evaluation:
     """Raises UnknownSource, and BadQuery for a question that cannot be asked. A mode that cannot search at all is told
     in its score: the others still have theirs."""
     scores: list[ModeScore] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from knowledge.models import CodeExample
 from knowledge.search.asked import items_of, question_of
@@ -46,7 +46,7 @@ def search_examples(query: SearchQuery, *, language: str = "") -> ExampleOutcome
     looked_through = CANDIDATES_OF_A_LANGUAGE if language else limit
     ranked = rankings(query, asked, items, EXAMPLES, looked_through)
     if ranked.mode != "keyword" and not ranked.vector and _any_of(items):
-        by_words = SearchQuery(query.text, mode="keyword", match_count=query.match_count)
+        by_words = replace(query, mode="keyword")
         ranked = rankings(by_words, asked, items, EXAMPLES, looked_through)._replace(notice=NOT_YET)
     chosen = _distinct(ranked, language.strip().lower(), limit)[: query.match_count]
     return ExampleOutcome(tuple(_hits(chosen)), ranked.mode, ranked.notice)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from knowledge.search.snippet import Snippet
-from progress.viewer import OPERATOR, Viewer
+from progress.viewer import Viewer
 
 Mode = Literal["hybrid", "vector", "keyword"]
 ReturnMode = Literal["chunks", "pages"]
@@ -25,7 +25,7 @@ class SearchQuery:
     match_count: int = 5
     return_mode: ReturnMode = "chunks"
     mode: Mode = "hybrid"
-    viewer: Viewer = OPERATOR
+    viewer: Viewer = field(kw_only=True)
 
 
 class Scores(NamedTuple):

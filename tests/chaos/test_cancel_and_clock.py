@@ -19,6 +19,7 @@ from knowledge.models import Document
 from progress import failpoints
 from progress.failpoints import POINTS, Armed
 from progress.models import Progress, ProgressEvent
+from progress.viewer import OPERATOR
 from tests.chaos.invariants import violations
 from tests.crawler.jobs import job_of
 from tests.e2e.served import MISSING, Served
@@ -67,7 +68,7 @@ def crawl_on(job: CrawlJob) -> None:
 
 def cancel(progress_id: str, answers: list[str]) -> None:
     try:
-        actions.cancel(progress_id)
+        actions.cancel(progress_id, viewer=OPERATOR)
         answers.append("cancelled")
     except WrongState:
         answers.append("too late")
@@ -77,7 +78,9 @@ def cancel(progress_id: str, answers: list[str]) -> None:
 
 @pytest.mark.parametrize(("name", "nth"), CASES)
 def test_after_a_cancel_at_any_boundary_nothing_is_stored(site: Served, tmp_path: Path, name: str, nth: int) -> None:
-    job = CrawlJob.objects.get(progress=actions.start(actions.CrawlRequest(site.url, max_depth=5)).progress_id)
+    job = CrawlJob.objects.get(
+        progress=actions.start(actions.CrawlRequest(site.url, max_depth=5, viewer=OPERATOR)).progress_id
+    )
     point = Halt(name, nth, "delay", tmp_path / "fired")
     answers: list[str] = []
     worker = threading.Thread(target=crawl_on, args=(job,))
@@ -102,7 +105,7 @@ def test_after_a_cancel_at_any_boundary_nothing_is_stored(site: Served, tmp_path
     events = ProgressEvent.objects.filter(progress=row).order_by("sequence")
     assert [event.sequence for event in events] == list(range(1, row.sequence + 1))
     with pytest.raises(WrongState):
-        actions.cancel(job.progress_id)
+        actions.cancel(job.progress_id, viewer=OPERATOR)
     tasks.sweep()
     assert Progress.objects.get(pk=job.progress_id).sequence == row.sequence
 
@@ -133,7 +136,9 @@ def test_a_clock_that_jumps_in_the_middle_of_a_crawl_costs_nothing(
     site: Served, tmp_path: Path, clock: Clock, jump: timedelta
 ) -> None:
     """With pages in flight, leased by the clock of before; another worker looks in after the jump."""
-    job = CrawlJob.objects.get(progress=actions.start(actions.CrawlRequest(site.url, max_depth=5)).progress_id)
+    job = CrawlJob.objects.get(
+        progress=actions.start(actions.CrawlRequest(site.url, max_depth=5, viewer=OPERATOR)).progress_id
+    )
     point = Halt("record.after_commit", 1, "delay", tmp_path / "fired")
     worker = threading.Thread(target=crawl_on, args=(job,))
     with failpoints.armed(point):

@@ -14,6 +14,7 @@ from crawler.models import CrawlJob
 from progress import failpoints
 from progress.failpoints import POINTS
 from progress.models import Progress
+from progress.viewer import OPERATOR
 from tests.chaos.invariants import violations
 from tests.chaos.test_cancel_and_clock import AWAIT_SECONDS, Halt
 from tests.chaos.test_failpoints import crawl, expire_leases
@@ -39,7 +40,9 @@ def cut_all_others() -> int:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_database_that_cuts_a_slice_at_any_boundary_costs_nothing(site: Served, tmp_path: Path, name: str) -> None:
-    job = CrawlJob.objects.get(progress=actions.start(actions.CrawlRequest(site.url, max_depth=5)).progress_id)
+    job = CrawlJob.objects.get(
+        progress=actions.start(actions.CrawlRequest(site.url, max_depth=5, viewer=OPERATOR)).progress_id
+    )
     point = Halt(name, 1, "delay", tmp_path / "fired")
     noticed: list[Exception] = []
 

@@ -20,6 +20,7 @@ from crawler.actions import CrawlRequest
 from crawler.models import CrawlJob, CrawlUrl
 from progress import failpoints
 from progress.failpoints import POINTS, Act, Armed, FailpointRaised
+from progress.viewer import OPERATOR
 from tests.chaos.invariants import violations
 from tests.e2e.served import MISSING, Served
 from tests.stack import ROOT
@@ -50,9 +51,9 @@ def crawl(url: str) -> str:
 
 def started(url: str) -> CrawlJob:
     with suppress(FailpointRaised):
-        actions.start(CrawlRequest(url=url, max_depth=5))
+        actions.start(CrawlRequest(url=url, max_depth=5, viewer=OPERATOR))
     if not CrawlJob.objects.exists():
-        actions.start(CrawlRequest(url=url, max_depth=5))
+        actions.start(CrawlRequest(url=url, max_depth=5, viewer=OPERATOR))
     return CrawlJob.objects.get()
 
 

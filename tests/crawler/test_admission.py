@@ -16,6 +16,7 @@ from crawler.models import CrawlJob
 from knowledge.models import KnowledgeItem
 from progress import tracker
 from progress.models import Progress
+from progress.viewer import OPERATOR
 from tests.crawler.jobs import job_of
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +86,7 @@ def test_whoever_waits_is_told_the_place_and_moves_up(settings: Any, monkeypatch
     assert places == {second.progress_id: 1, third.progress_id: 2}
     assert Progress.objects.get(pk=third.progress_id).log == "Waiting: 1 crawls are before this one."
     assert woken == []
-    actions.cancel(first.progress_id)
+    actions.cancel(first.progress_id, viewer=OPERATOR)
     tasks.wake_next()
     assert woken == [second.pk]
     assert Progress.objects.get(pk=third.progress_id).queue_position == 1
@@ -97,7 +98,7 @@ def test_a_paused_crawl_leaves_its_place(settings: Any) -> None:
     settings.CRAWLS_AT_ONCE = 1
     first, second = jobs(2)
     assert admission.admit(first)
-    actions.pause(first.progress_id)
+    actions.pause(first.progress_id, viewer=OPERATOR)
     assert admission.admit(second)
 
 

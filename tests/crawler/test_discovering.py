@@ -11,13 +11,14 @@ from django.db import connection
 from crawler import actions, slice
 from crawler.models import CrawlJob, CrawlUrl
 from progress.models import Progress
+from progress.viewer import OPERATOR
 from tests.site import Answer, LocalSite, docs_site
 
 LISTED = "<urlset><url><loc>/docs/orphan.html</loc></url><url><loc>/blog/</loc></url></urlset>"
 
 
 def crawl(url: str, **options: object) -> CrawlJob:
-    started = actions.start(actions.CrawlRequest(url, **options))  # type: ignore[arg-type]
+    started = actions.start(actions.CrawlRequest(url, viewer=OPERATOR, **options))  # type: ignore[arg-type]
     job = CrawlJob.objects.get(progress=started.progress_id)
     while slice.run(job):
         pass
@@ -48,7 +49,7 @@ def test_a_refresh_finds_what_the_site_names_since() -> None:
         first = crawl(f"{site.url}/docs/")
         site.routes["/sitemap.xml"] = Answer(LISTED, content_type="application/xml")
         site.routes["/docs/orphan.html"] = "<h1>Orphan</h1><p>Nothing links here.</p>"
-        again = actions.refresh(first.item.source_id)
+        again = actions.refresh(first.item.source_id, viewer=OPERATOR)
         slice.run(again)
         assert states(again, site)["/docs/orphan.html"] == "done"
         assert CrawlUrl.objects.get(job=again, depth=0).http_status == 304
@@ -81,16 +82,16 @@ def test_robots_txt_that_leads_nowhere_is_none(place: str) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("verb", "state"), [(actions.pause, "queued"), (actions.cancel, "skipped")])
 def test_a_crawl_can_be_paused_and_cancelled_while_its_site_is_discovered(
-    verb: Callable[[str], CrawlJob], state: str
+    verb: Callable[..., CrawlJob], state: str
 ) -> None:
     with LocalSite(docs_site(2)) as site:
         site.routes["/sitemap.xml"] = Answer("late", delay=30)
-        started = actions.start(actions.CrawlRequest(f"{site.url}/docs/"))
+        started = actions.start(actions.CrawlRequest(f"{site.url}/docs/", viewer=OPERATOR))
         job = CrawlJob.objects.get(progress=started.progress_id)
 
         def stop() -> None:
             site.wait_for("/sitemap.xml")
-            verb(job.progress_id)
+            verb(job.progress_id, viewer=OPERATOR)
             connection.close()
 
         stopping = threading.Thread(target=stop)

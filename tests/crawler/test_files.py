@@ -14,6 +14,7 @@ from crawler import actions, slice
 from crawler.models import CrawlJob, CrawlUrl
 from knowledge.models import Document, KnowledgeItem
 from progress.models import Progress
+from progress.viewer import OPERATOR
 from tests.knowledge.documents import pdf
 from tests.knowledge.pages import assert_counts_exact
 from tests.site import Answer, LocalSite
@@ -37,11 +38,11 @@ Then lighthouse0002.
 
 
 def crawl(url: str, **options: Any) -> CrawlJob:
-    return run(actions.start(actions.CrawlRequest(url, **options)).progress_id)
+    return run(actions.start(actions.CrawlRequest(url, viewer=OPERATOR, **options)).progress_id)
 
 
 def refresh(job: CrawlJob) -> CrawlJob:
-    return run(actions.refresh(job.item.source_id).progress_id)
+    return run(actions.refresh(job.item.source_id, viewer=OPERATOR).progress_id)
 
 
 def run(progress_id: str) -> CrawlJob:

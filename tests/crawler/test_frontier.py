@@ -21,6 +21,7 @@ from progress import tracker
 from progress.errors import ProgressEnded
 from progress.models import Progress
 from progress.status import Status
+from progress.viewer import OPERATOR
 from tests.crawler.jobs import SEED, job_of
 from tests.site import LocalSite, docs_site
 
@@ -165,7 +166,7 @@ def test_a_deleted_source_ends_its_crawl() -> None:
 
     job = job_of(pages=3)
     urls = frontier.claim(job, "a", 1)
-    delete_item(job.item.source_id)
+    delete_item(job.item.source_id, viewer=OPERATOR)
     with pytest.raises(ProgressEnded):
         record.record(job, Scope.from_json(job.scope), [Failed(urls[0], FetchError("timeout", "slow"))], set())
     assert Progress.objects.get(kind="crawl").status == "cancelled"
@@ -207,7 +208,7 @@ def test_a_deleted_source_ends_its_crawl_even_when_nobody_works_on_it() -> None:
 
     job = job_of(pages=3)
     tracker.update(job.progress_id, status=Status.PAUSED)
-    delete_item(job.item.source_id)
+    delete_item(job.item.source_id, viewer=OPERATOR)
     while purge_batch():
         pass
     assert Progress.objects.get(pk=job.progress_id).status == "cancelled"
@@ -247,10 +248,10 @@ def test_a_retry_of_an_older_crawl_is_refused() -> None:
     job = job_of()
     CrawlUrl.objects.update(state="failed")
     tracker.complete(job.progress_id)
-    later = actions.refresh(job.item.source_id)
+    later = actions.refresh(job.item.source_id, viewer=OPERATOR)
     tracker.complete(later.progress_id)
     with pytest.raises(WrongState, match="later crawl"):
-        actions.retry_failed(job.progress_id)
+        actions.retry_failed(job.progress_id, viewer=OPERATOR)
 
 
 def test_a_writer_and_a_turnstile_never_wait_for_each_other(transactional_db: None) -> None:

@@ -20,6 +20,7 @@ from crawler.models import CrawlJob, CrawlUrl
 from knowledge.models import Document
 from progress.loop import submit
 from progress.models import Progress
+from progress.viewer import OPERATOR
 from tests.site import LocalSite
 from tests.site.hostile import ENDLESS, NESTED_TAGS, ORPHAN, HostileSite, Trap, bomb, gzip_sitemap_bomb
 
@@ -105,7 +106,9 @@ class Crawled:
 
 def crawled(site: LocalSite, max_pages: int) -> Crawled:
     started = time.monotonic()
-    request = actions.CrawlRequest(f"{site.url}/", scope="host", max_depth=MAX_DEPTH, max_pages=max_pages)
+    request = actions.CrawlRequest(
+        f"{site.url}/", scope="host", max_depth=MAX_DEPTH, max_pages=max_pages, viewer=OPERATOR
+    )
     job = CrawlJob.objects.get(progress=actions.start(request).progress_id)
     while not Progress.objects.get(pk=job.progress_id).ended and time.monotonic() - started < CRAWL_SECONDS:
         slice.run(CrawlJob.objects.get(pk=job.pk))

@@ -12,6 +12,7 @@ from crawler import actions
 from crawler.models import CrawlUrl
 from crawler.twins import pages_of, paired
 from knowledge.models import Document
+from progress.viewer import OPERATOR
 from tests.crawler.test_files import crawl, plain, refresh, run, verdicts
 from tests.site import Answer, LocalSite
 
@@ -102,7 +103,7 @@ def test_a_retry_of_a_page_with_a_twin_asks_for_its_twin_again() -> None:
     with LocalSite(twin_site()) as site:
         site.routes["/docs/api.html.md"] = Answer("not now", 503)
         root = f"{site.url}/docs/"
-        started = actions.start(actions.CrawlRequest(root))
+        started = actions.start(actions.CrawlRequest(root, viewer=OPERATOR))
         CrawlUrl.objects.update(attempts=0)
         job = run(started.progress_id)
         while not job.progress.ended:
@@ -110,7 +111,7 @@ def test_a_retry_of_a_page_with_a_twin_asks_for_its_twin_again() -> None:
             job = run(started.progress_id)
         assert verdicts(job, root)["api.html"] == "failed http_status"
         site.routes["/docs/api.html.md"] = markdown("# API\n\nBy Markdown.")
-        again = run(actions.retry_failed(job.progress_id).progress_id)
+        again = run(actions.retry_failed(job.progress_id, viewer=OPERATOR).progress_id)
         assert verdicts(again, root)["api.html"] == "done new"
         assert "By Markdown" in Document.objects.get(url=f"{root}api.html").markdown
 

@@ -207,9 +207,10 @@ import sys, django
 django.setup()
 from crawler.actions import CrawlRequest
 from crawler.preview import preview
+from progress.viewer import OPERATOR
 from tests.site import LocalSite, docs_site
 with LocalSite(docs_site(3)) as site:
-    assert preview(CrawlRequest(f"{site.url}/docs/")).counts["crawl"] == 4
+    assert preview(CrawlRequest(f"{site.url}/docs/", viewer=OPERATOR)).counts["crawl"] == 4
 print([name for name in ("crawl4ai", "playwright", "litellm") if name in sys.modules])
 """
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "archon.settings"}

@@ -14,6 +14,7 @@ from crawler.chromium import find_chromium
 from crawler.errors import BrowserMissing
 from crawler.models import CrawlJob, CrawlUrl
 from knowledge.models import Document
+from progress.viewer import OPERATOR
 from tests.site import LocalSite
 
 PROGRAM = find_chromium("")
@@ -36,7 +37,7 @@ def no_browser(settings: Any) -> None:
 
 
 def crawled(url: str, render: str) -> CrawlJob:
-    started = actions.start(CrawlRequest(url=url, render=render))
+    started = actions.start(CrawlRequest(url=url, render=render, viewer=OPERATOR))
     job = CrawlJob.objects.select_related("progress", "item").get(progress=started.progress_id)
     while slice.run(job):
         pass
@@ -75,7 +76,7 @@ def test_a_browser_is_asked_for_in_vain_only_until_the_answer(site: LocalSite, c
 @pytest.mark.usefixtures("no_browser")
 def test_a_worker_without_a_browser_fails_the_crawl_with_the_way_out(site: LocalSite, settings: Any) -> None:
     settings.CRAWL_ALLOW_PRIVATE = (f"127.0.0.1:{site.port}",)
-    started = actions.start(CrawlRequest(url=f"{site.url}/", render="auto"))
+    started = actions.start(CrawlRequest(url=f"{site.url}/", render="auto", viewer=OPERATOR))
     job = CrawlJob.objects.get(progress=started.progress_id)
     CrawlJob.objects.filter(pk=job.pk).update(render="browser")  # asked for on a machine that has one
     job.refresh_from_db()
@@ -103,5 +104,5 @@ def test_without_a_browser_a_page_is_kept_as_it_came_or_fails_with_the_way_out(s
 @pytest.mark.usefixtures("no_browser")
 def test_no_other_crawl_asks_for_a_browser(site: LocalSite) -> None:
     with pytest.raises(BrowserMissing):
-        actions.start(CrawlRequest(url=f"{site.url}/next", render="browser"))
+        actions.start(CrawlRequest(url=f"{site.url}/next", render="browser", viewer=OPERATOR))
     assert crawled(f"{site.url}/next", "http").progress.status == "completed"

@@ -19,6 +19,7 @@ from crawler.fetcher import Fetcher, FetchSettings
 from crawler.guard import Guard, GuardPolicy
 from crawler.models import CrawlJob
 from crawler.robots import RobotsRules
+from progress.viewer import OPERATOR
 from tests.crawler.vectors import REBINDING, REFUSALS, Canary, hostile_look_up, ordinary, refused, vectors
 from tests.site import Answer, LocalSite
 
@@ -66,7 +67,7 @@ def test_no_crawl_starts_there(canary: Canary, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(actions, "guard", lambda: public)
     for vector in vectors(canary.port):
         with pytest.raises(CrawlerError) as stopped:
-            actions.start(actions.CrawlRequest(vector))
+            actions.start(actions.CrawlRequest(vector, viewer=OPERATOR))
         assert refused(stopped.value), (vector, stopped.value)
     assert canary.connections() == 0
     assert not CrawlJob.objects.exists()

@@ -13,13 +13,16 @@ from crawler.models import CrawlJob
 from progress import history
 from progress.messages import VERDICTS_PER_EVENT
 from progress.models import Progress
+from progress.viewer import OPERATOR
 from tests.site import Answer, LocalSite, docs_site
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def crawled(url: str, **options: Any) -> CrawlJob:
-    job = CrawlJob.objects.get(progress=actions.start(actions.CrawlRequest(url, **options)).progress_id)
+    job = CrawlJob.objects.get(
+        progress=actions.start(actions.CrawlRequest(url, viewer=OPERATOR, **options)).progress_id
+    )
     while slice.run(job):
         pass
     return job

@@ -14,6 +14,7 @@ from knowledge.models import Chunk, Document, KnowledgeItem
 from knowledge.search.keyword import keyword_index
 from knowledge.search.words import question
 from progress.models import Progress
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import page, source, store
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +72,7 @@ def test_a_source_that_breaks_a_rule_is_refused_with_the_field(fields: dict[str,
 
 def test_an_update_changes_only_what_it_names(news: list[dict[str, Any]]) -> None:
     item = source("one", tags=["kept"])
-    actions.update_item(item.source_id, {"title": " New\0 ", "update_frequency": 30})
+    actions.update_item(item.source_id, {"title": " New\0 ", "update_frequency": 30}, viewer=OPERATOR)
     changed = KnowledgeItem.objects.get()
     assert (changed.title, changed.update_frequency, changed.tags) == ("New\ufffd", 30, ["kept"])
     assert changed.updated_at > item.updated_at
@@ -81,7 +82,7 @@ def test_an_update_changes_only_what_it_names(news: list[dict[str, Any]]) -> Non
 def test_an_update_that_breaks_a_rule_changes_nothing(news: list[dict[str, Any]]) -> None:
     item = source("one")
     with pytest.raises(BadChange, match="status"):
-        actions.update_item(item.source_id, {"title": "New", "status": "sleeping"})
+        actions.update_item(item.source_id, {"title": "New", "status": "sleeping"}, viewer=OPERATOR)
     item.refresh_from_db()
     assert item.title == "one"
     assert len(news) == 1
@@ -90,15 +91,15 @@ def test_an_update_that_breaks_a_rule_changes_nothing(news: list[dict[str, Any]]
 @pytest.mark.parametrize("source_id", ["nobody", "", "\0", "\ud800"])
 def test_changing_an_unknown_source_is_an_error(source_id: str) -> None:
     with pytest.raises(UnknownSource):
-        actions.update_item(source_id, {"title": "x"})
+        actions.update_item(source_id, {"title": "x"}, viewer=OPERATOR)
     with pytest.raises(UnknownSource):
-        actions.delete_item(source_id)
+        actions.delete_item(source_id, viewer=OPERATOR)
 
 
 def test_a_deleted_source_is_hidden_at_once_and_its_id_is_free(news: list[dict[str, Any]]) -> None:
     item = source("one")
     store(item, page("a", "text"))
-    actions.delete_item(item.source_id)
+    actions.delete_item(item.source_id, viewer=OPERATOR)
     assert news[-1] == {"type": "knowledge_changed", "source_id": item.source_id, "change": "deleted"}
     fresh = source("one")
     assert fresh.pk != item.pk
@@ -114,7 +115,7 @@ def test_deleting_starts_the_purge_only_after_the_commit(
     monkeypatch.setattr(tasks.purge, "delay", lambda: started.append(True))
     item = source("one")
     with django_capture_on_commit_callbacks(execute=True):
-        actions.delete_item(item.source_id)
+        actions.delete_item(item.source_id, viewer=OPERATOR)
         assert not started
     assert started == [True]
 
@@ -128,7 +129,7 @@ def test_deleting_succeeds_while_the_broker_is_away(
     monkeypatch.setattr(tasks.purge, "delay", refuse)
     item = source("one")
     with django_capture_on_commit_callbacks(execute=True):
-        actions.delete_item(item.source_id)
+        actions.delete_item(item.source_id, viewer=OPERATOR)
     assert not KnowledgeItem.objects.filter(deleted_at=None).exists()
 
 
@@ -139,7 +140,7 @@ def test_the_purge_removes_every_row_of_deleted_sources_and_none_of_others(monke
     text = "\n\n".join(f"## Part {n}\n\nzebra {n}" for n in range(10))
     for item in (kept, gone):
         store(item, page("a", text), page("alias", text), page("b", "zebra alone"))
-    actions.delete_item(gone.source_id)
+    actions.delete_item(gone.source_id, viewer=OPERATOR)
     tasks.purge()
     assert list(KnowledgeItem.objects.all()) == [kept]
     assert Document.objects.filter(item=kept).count() == Document.objects.count() == 3
@@ -153,7 +154,7 @@ def test_the_purge_hands_over_to_a_new_task_when_its_time_is_up(monkeypatch: pyt
     monkeypatch.setattr(tasks.purge, "delay", lambda: again.append(True))
     item = source("gone")
     store(item, page("a", "text"))
-    actions.delete_item(item.source_id)
+    actions.delete_item(item.source_id, viewer=OPERATOR)
     tasks.purge()
     assert again == [True]
     assert KnowledgeItem.objects.exists()
@@ -171,7 +172,7 @@ def test_a_purge_tells_how_far_it_is_until_it_completes(monkeypatch: pytest.Monk
     monkeypatch.setattr(purging, "PAGES_PER_BATCH", 2)
     item = source("gone")
     store(item, *(page(f"p{n}", "\n\n".join(f"## {k}\n\nzebra {n} {k}" for k in range(3))) for n in range(6)))
-    row = actions.delete_item(item.source_id)
+    row = actions.delete_item(item.source_id, viewer=OPERATOR)
     assert (row.kind, row.source_id, row.total_pages, row.status) == ("purge", item.source_id, 6, "queued")
     percentages = []
     while purging.purge_batch():
@@ -185,8 +186,8 @@ def test_a_purge_tells_how_far_it_is_until_it_completes(monkeypatch: pytest.Monk
 
 
 def test_the_purge_of_an_earlier_source_goes_on_when_its_successor_is_deleted() -> None:
-    first = actions.delete_item(source("one").source_id)
-    second = actions.delete_item(source("one").source_id)
+    first = actions.delete_item(source("one").source_id, viewer=OPERATOR)
+    second = actions.delete_item(source("one").source_id, viewer=OPERATOR)
     assert first.pk != second.pk
     tasks.purge()
     for row in (first, second):
@@ -197,7 +198,7 @@ def test_the_purge_of_an_earlier_source_goes_on_when_its_successor_is_deleted() 
 def test_a_source_that_was_hidden_without_an_operation_is_purged_too() -> None:
     item = source("gone")
     store(item, page("a", "text"))
-    actions.delete_item(item.source_id)
+    actions.delete_item(item.source_id, viewer=OPERATOR)
     Progress.objects.all().delete()
     tasks.purge()
     assert not KnowledgeItem.objects.exists()

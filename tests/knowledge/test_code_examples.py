@@ -10,6 +10,7 @@ from django.test import Client
 from knowledge.ingest.code_examples import code_examples
 from knowledge.models import CodeExample, KnowledgeItem
 from knowledge.search import SearchQuery, search_examples
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import page, source, store
 
 PAGE = """# Tasks
@@ -101,14 +102,17 @@ def test_a_crawl_that_wants_none_stores_none() -> None:
 
 
 def languages(text: str, **options: Any) -> list[str]:
-    return [hit.example.language for hit in search_examples(SearchQuery(text, **options)).hits]
+    return [hit.example.language for hit in search_examples(SearchQuery(text, viewer=OPERATOR, **options)).hits]
 
 
 def test_they_are_searched_by_themselves(item: KnowledgeItem) -> None:
-    hit = search_examples(SearchQuery("create_task")).hits[0]
+    hit = search_examples(SearchQuery("create_task", viewer=OPERATOR)).hits[0]
     assert hit.example.language == "python"
-    assert not search_examples(SearchQuery("background")).hits or "background" in hit.example.summary
-    assert [found.example.language for found in search_examples(SearchQuery("archon"), language="python").hits] == []
+    assert not search_examples(SearchQuery("background", viewer=OPERATOR)).hits or "background" in hit.example.summary
+    assert [
+        found.example.language
+        for found in search_examples(SearchQuery("archon", viewer=OPERATOR), language="python").hits
+    ] == []
     other = source("two")
     store(other, page("tasks", PAGE, title="Tasks"))
     assert languages("create_task").count("python") == 1, "the same code twice is one hit"

@@ -34,23 +34,26 @@ Read = dict[str, Any]
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ({}, View()),
-        ({"page": 2, "per_page": 50}, View(page=2, per_page=50)),
-        ({"page": MAX_PAGE, "per_page": MAX_PER_PAGE}, View(page=MAX_PAGE, per_page=MAX_PER_PAGE)),
-        ({"page": 0, "per_page": 0}, View()),
-        ({"page": MAX_PAGE + 1, "per_page": MAX_PER_PAGE + 1}, View()),
-        ({"page": True, "per_page": False}, View()),
-        ({"page": "2", "per_page": 1.5}, View()),
-        ({"page": None, "search": None, "tags": None}, View()),
-        ({"search": "django"}, View(search="django")),
-        ({"search": ["django"], "knowledge_type": 7}, View()),
-        ({"search": "x" * (TEXT_CHARS + 1)}, View(search="x" * TEXT_CHARS)),
-        ({"knowledge_type": "business", "source_type": "file"}, View(knowledge_type="business", source_type="file")),
-        ({"tags": ["a", "b"]}, View(tags=("a", "b"))),
-        ({"tags": "a"}, View()),
-        ({"tags": ["a", 1, None, ["b"], ""]}, View(tags=("a",))),
-        ({"tags": ["t"] * 200}, View(tags=("t",) * MAX_TAGS)),
-        ({"type": "subscribe", "anything": {"else": 1}}, View()),
+        ({}, View(viewer=OPERATOR)),
+        ({"page": 2, "per_page": 50}, View(page=2, per_page=50, viewer=OPERATOR)),
+        ({"page": MAX_PAGE, "per_page": MAX_PER_PAGE}, View(page=MAX_PAGE, per_page=MAX_PER_PAGE, viewer=OPERATOR)),
+        ({"page": 0, "per_page": 0}, View(viewer=OPERATOR)),
+        ({"page": MAX_PAGE + 1, "per_page": MAX_PER_PAGE + 1}, View(viewer=OPERATOR)),
+        ({"page": True, "per_page": False}, View(viewer=OPERATOR)),
+        ({"page": "2", "per_page": 1.5}, View(viewer=OPERATOR)),
+        ({"page": None, "search": None, "tags": None}, View(viewer=OPERATOR)),
+        ({"search": "django"}, View(search="django", viewer=OPERATOR)),
+        ({"search": ["django"], "knowledge_type": 7}, View(viewer=OPERATOR)),
+        ({"search": "x" * (TEXT_CHARS + 1)}, View(search="x" * TEXT_CHARS, viewer=OPERATOR)),
+        (
+            {"knowledge_type": "business", "source_type": "file"},
+            View(knowledge_type="business", source_type="file", viewer=OPERATOR),
+        ),
+        ({"tags": ["a", "b"]}, View(tags=("a", "b"), viewer=OPERATOR)),
+        ({"tags": "a"}, View(viewer=OPERATOR)),
+        ({"tags": ["a", 1, None, ["b"], ""]}, View(tags=("a",), viewer=OPERATOR)),
+        ({"tags": ["t"] * 200}, View(tags=("t",) * MAX_TAGS, viewer=OPERATOR)),
+        ({"type": "subscribe", "anything": {"else": 1}}, View(viewer=OPERATOR)),
     ],
 )
 def test_what_a_client_asks_for(message: dict[str, Any], expected: View) -> None:
@@ -121,10 +124,10 @@ async def test_every_change_of_a_source_arrives(connected: Connect) -> None:
     assert (await client.frame())["data"]["total"] == 0
     item = await sync_to_async(source)("one")
     await client.until(lambda data: titles(data) == ["one"])
-    await sync_to_async(actions.update_item)(item.source_id, {"title": "renamed", "tags": ["x"]})
+    await sync_to_async(actions.update_item)(item.source_id, {"title": "renamed", "tags": ["x"]}, OPERATOR)
     data = await client.until(lambda data: titles(data) == ["renamed"])
     assert data["items"][0]["metadata"]["tags"] == ["x"]
-    await sync_to_async(actions.delete_item)(item.source_id)
+    await sync_to_async(actions.delete_item)(item.source_id, OPERATOR)
     await client.until(lambda data: data["total"] == 0)
     await sync_to_async(tasks.purge)()
     await sync_to_async(source)("two")
@@ -244,10 +247,10 @@ async def test_a_hundred_sockets_share_one_read_of_each_change(
     monkeypatch.setattr(View, "frame", counted)
     clients = [await connected() for _ in range(100)]
     await asyncio.gather(*(client.frame() for client in clients))
-    assert reads == [View()]
+    assert reads == [View(viewer=OPERATOR)]
     await sync_to_async(source)("one")
     await asyncio.gather(*(client.until(lambda data: data["total"] == 1) for client in clients))
-    assert reads == [View()] * 2
+    assert reads == [View(viewer=OPERATOR)] * 2
 
 
 async def test_a_read_that_fails_is_not_everybodys_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,8 +265,8 @@ async def test_a_read_that_fails_is_not_everybodys_answer(monkeypatch: pytest.Mo
     monkeypatch.setattr("knowledge.consumers.in_thread", read)
     changes = Changes()
     with pytest.raises(ConnectionError):
-        await changes.frame(View())
-    assert await changes.frame(View()) == "a frame"
+        await changes.frame(View(viewer=OPERATOR))
+    assert await changes.frame(View(viewer=OPERATOR)) == "a frame"
 
 
 async def test_what_changes_during_a_look_is_read_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,9 +285,9 @@ async def test_what_changes_during_a_look_is_read_after_it(monkeypatch: pytest.M
     changes = Changes()
     look = asyncio.create_task(changes.after(changes.number))
     await looking.wait()
-    assert await changes.frame(View()) == "before"
+    assert await changes.frame(View(viewer=OPERATOR)) == "before"
     state = "after"
     looked.set()
     ((number, _),) = await look
     assert number == changes.number > 1
-    assert await changes.frame(View()) == "after"
+    assert await changes.frame(View(viewer=OPERATOR)) == "after"

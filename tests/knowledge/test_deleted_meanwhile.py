@@ -14,6 +14,7 @@ from knowledge.embedding.queue import pending
 from knowledge.models import Chunk, KnowledgeItem
 from knowledge.search import SearchQuery, search, search_examples
 from knowledge.search.vectors import example_vector_index, vector_index
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import page, source, store
 from tests.knowledge.test_vectors import Interrupted, embed_all
 
@@ -37,7 +38,7 @@ def interrupted(item: KnowledgeItem, monkeypatch: pytest.MonkeyPatch) -> Interru
     """Its first texts are embedded when the source goes."""
 
     def leaves() -> None:
-        delete_item(item.source_id)
+        delete_item(item.source_id, viewer=OPERATOR)
         while purging.purge_batch():
             pass
 
@@ -68,7 +69,7 @@ def test_a_search_whose_source_goes_meanwhile_ends_without_hits(
     stand = interrupted(item, monkeypatch)
     leaves, stand.event = stand.event, None
     embed_all()
-    asked = SearchQuery("cat", item.source_id, mode=mode)
+    asked = SearchQuery("cat", item.source_id, mode=mode, viewer=OPERATOR)
     assert len(looks(asked).hits) > 0
     stand.event = leaves
     assert looks(asked).hits == ()

@@ -22,6 +22,7 @@ from knowledge.ingest import store as storing
 from knowledge.models import CodeExample, KnowledgeItem
 from knowledge.search import SearchQuery, search_examples
 from progress.models import Progress
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import page, source, store
 from tests.knowledge.test_example_vectors import CATS, source_with_code
 from tests.llm import BreakOff, Hold, ModelServer, Status, Step
@@ -84,7 +85,7 @@ def test_titles_and_summaries_are_the_models_found_and_shown(
     first = asked_of(model.requests[0])[0]
     assert first["code"].startswith("for animal in")
     assert "Feed every cat" in first["words"]
-    found = search_examples(SearchQuery("zanzibar", mode="keyword")).hits
+    found = search_examples(SearchQuery("zanzibar", mode="keyword", viewer=OPERATOR)).hits
     assert {hit.example.described_by for hit in found} == {"stub"}
     listed = client.get(f"/api/knowledge-items/{item.source_id}/code-examples").json()
     assert [one["described_by"] for one in listed["code_examples"]] == ["stub", "stub"]
@@ -120,7 +121,7 @@ def test_unchanged_code_is_never_described_again(item: KnowledgeItem, model: Mod
     assert work.run() is False
     assert len(model.requests) == 1
     for word in ("zanzibar", "beasts"):
-        hits = search_examples(SearchQuery(word, mode="keyword")).hits
+        hits = search_examples(SearchQuery(word, mode="keyword", viewer=OPERATOR)).hits
         assert example in [hit.example for hit in hits], word
     store(item, page("copied", CATS + "\nThe same code on another page.\n"), generation=2)
     assert work.run() is False
@@ -183,7 +184,9 @@ def test_what_changes_while_the_model_writes_is_not_undone(item: KnowledgeItem, 
     work.run()
     example = CodeExample.objects.get()
     assert (example.title, example.heading_path) == ("Title of python", "A page > Beasts")
-    assert [hit.example for hit in search_examples(SearchQuery("beasts", mode="keyword")).hits] == [example]
+    assert [hit.example for hit in search_examples(SearchQuery("beasts", mode="keyword", viewer=OPERATOR)).hits] == [
+        example
+    ]
     assert Progress.objects.get().status == "completed"
 
 

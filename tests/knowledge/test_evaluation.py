@@ -15,6 +15,7 @@ from django.test import Client
 from knowledge.errors import BadQuery, UnknownSource
 from knowledge.search import search
 from knowledge.search.evaluation import EvalQuestion, evaluate, ndcg, read_questions
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import page, source, store
 
 
@@ -37,7 +38,7 @@ def test_the_figures_are_those_of_the_ranking(library: str) -> None:
         EvalQuestion("apples", ("https://docs.example.com/guide/apples.html/", "guide/missing.html"), library),
         EvalQuestion("trees", ("ees.html",)),
     ]
-    found = evaluate(questions, ["keyword"])
+    found = evaluate(questions, ["keyword"], viewer=OPERATOR)
     assert [rank["keyword"] for rank in found.ranks] == [1, 2, 1, None]
     (score,) = found.modes
     assert (score.hit_at_1, score.hit_at_5, score.hit_at_10) == (0.5, 0.75, 0.75)
@@ -56,7 +57,7 @@ def test_ndcg_is_one_for_the_best_order_and_less_for_any_other() -> None:
 
 def test_an_end_of_a_url_that_fits_two_pages_is_one_hit(db: None) -> None:
     store(source(), page("a/x.html", "# Walrus\n\nwalrus", "W"), page("b/x.html", "# Walrus\n\nwalrus too", "W"))
-    (score,) = evaluate([EvalQuestion("walrus", ("x.html",))], ["keyword"]).modes
+    (score,) = evaluate([EvalQuestion("walrus", ("x.html",))], ["keyword"], viewer=OPERATOR).modes
     assert (score.mrr, score.ndcg_at_10) == (1, 1)
 
 
@@ -69,13 +70,13 @@ def test_a_mode_that_cannot_search_says_why_and_the_others_keep_their_figures(
         return search(query)
 
     monkeypatch.setattr("knowledge.search.evaluation.search", without_vectors)
-    keyword, vector = evaluate([EvalQuestion("apples", ("apples.html",))], ["keyword", "vector"]).modes
+    keyword, vector = evaluate([EvalQuestion("apples", ("apples.html",))], ["keyword", "vector"], viewer=OPERATOR).modes
     assert (keyword.mrr, vector.unavailable) == (1, "There are no vectors.")
 
 
 def test_a_source_that_is_not_there_is_told(library: str) -> None:
     with pytest.raises(UnknownSource):
-        evaluate([EvalQuestion("task", ("x",), "nowhere")], ["keyword"])
+        evaluate([EvalQuestion("task", ("x",), "nowhere")], ["keyword"], viewer=OPERATOR)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from knowledge.embedding.telling import missing_vectors
 from knowledge.models import CodeExample, KnowledgeItem
 from knowledge.search import SearchQuery, search_examples
 from knowledge.search.vectors import example_vector_index, vector_index
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import page, source, store
 from tests.knowledge.test_vectors import Interrupted, Stand, embed_all
 
@@ -80,18 +81,21 @@ def only_chunks_embedded() -> None:
 
 def found(text: str, **options: Any) -> list[str]:
     language = options.pop("language", "")
-    return [hit.example.language for hit in search_examples(SearchQuery(text, **options), language=language).hits]
+    return [
+        hit.example.language
+        for hit in search_examples(SearchQuery(text, viewer=OPERATOR, **options), language=language).hits
+    ]
 
 
 def test_code_is_found_by_what_it_does_without_sharing_a_word(item: KnowledgeItem) -> None:
     embed_all()
     assert not pending(kind=EXAMPLES).exists()
-    outcome = search_examples(SearchQuery("give fish to hungry pets", mode="vector"))
+    outcome = search_examples(SearchQuery("give fish to hungry pets", mode="vector", viewer=OPERATOR))
     assert (outcome.mode, outcome.notice) == ("vector", "")
     assert outcome.hits[0].example.language == "python"
     assert outcome.hits[0].scores.keyword is None
     assert outcome.hits[0].scores.vector is not None
-    both = search_examples(SearchQuery("sardines for animals"))
+    both = search_examples(SearchQuery("sardines for animals", viewer=OPERATOR))
     assert both.mode == "hybrid"
     assert both.hits[0].example.language == "python"
     assert both.hits[0].scores.keyword is not None
@@ -114,7 +118,7 @@ def test_with_the_embedder_away_words_answer_and_the_reason_is_told(item: Knowle
     use(Stand())
     embed_all()
     use(Stand(error=EmbeddingError("connect_failed", "No connection.", retryable=True)))
-    outcome = search_examples(SearchQuery("sardines"))
+    outcome = search_examples(SearchQuery("sardines", viewer=OPERATOR))
     assert (outcome.mode, outcome.notice) == ("keyword", "Searched by words only: No connection.")
     assert [hit.example.language for hit in outcome.hits] == ["python"]
 
@@ -140,7 +144,7 @@ def test_new_words_about_the_same_code_bring_a_new_vector(item: KnowledgeItem, u
     embed_all()
     assert not pending(kind=EXAMPLES).exists()
     assert ExampleVector.objects.filter(example=example).count() == 1
-    (hit, *_) = search_examples(SearchQuery("cat", mode="vector")).hits
+    (hit, *_) = search_examples(SearchQuery("cat", mode="vector", viewer=OPERATOR)).hits
     assert hit.scores.vector is not None
     assert hit.scores.vector < 0.9
     before = len(stand.texts)
@@ -185,7 +189,7 @@ def test_vectors_leave_with_their_code(item: KnowledgeItem) -> None:
     assert set(ExampleVector.objects.values_list("example__language", flat=True)) == {"shell"}
     assert EmbeddingSpace.objects.get().removed_examples == 1
     assert found("feed cats", mode="vector") == ["shell"]
-    delete_item(item.source_id)
+    delete_item(item.source_id, viewer=OPERATOR)
     assert found("feed cats", mode="vector") == []
     while purging.purge_batch():
         pass

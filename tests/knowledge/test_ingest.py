@@ -13,6 +13,7 @@ from knowledge.errors import UnknownSource
 from knowledge.ingest import prepare_document, store_documents
 from knowledge.models import Chunk, Document, KnowledgeItem
 from knowledge.search import SearchQuery, search
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import assert_counts_exact, page, source, store
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +26,7 @@ def ids(document_id: int) -> dict[str, int]:
 
 
 def pages_found(text: str) -> list[str]:
-    return [hit.page_url for hit in search(SearchQuery(text, return_mode="pages")).hits]
+    return [hit.page_url for hit in search(SearchQuery(text, return_mode="pages", viewer=OPERATOR)).hits]
 
 
 def test_a_new_page_becomes_a_document_with_chunks_and_counts() -> None:
@@ -219,7 +220,7 @@ def test_nul_and_lone_surrogates_are_stored_as_replacement_characters() -> None:
 
 def test_a_deleted_source_takes_no_more_pages() -> None:
     item = source()
-    actions.delete_item(item.source_id)
+    actions.delete_item(item.source_id, viewer=OPERATOR)
     with pytest.raises(UnknownSource):
         store(item, page("a", "text"))
 

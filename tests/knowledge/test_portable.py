@@ -28,6 +28,7 @@ from knowledge.portable.form import header_of, packed, unpacked
 from knowledge.search import SearchQuery, search
 from progress.errors import ProgressEnded
 from progress.models import Progress
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import assert_counts_exact, page, source, store
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +66,7 @@ def item() -> KnowledgeItem:
 
 
 def exported(item: KnowledgeItem) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in portable.export_lines(item.source_id)]
+    return [json.loads(line) for line in portable.export_lines(item.source_id, viewer=OPERATOR)]
 
 
 def file_of(lines: list[Any]) -> SimpleUploadedFile:
@@ -74,7 +75,7 @@ def file_of(lines: list[Any]) -> SimpleUploadedFile:
 
 
 def taken(lines: list[Any]) -> Progress:
-    row = portable.start(file_of(lines), here=True)
+    row = portable.start(file_of(lines), here=True, viewer=OPERATOR)
     while portable.run(row.pk):
         pass
     row.refresh_from_db()
@@ -83,7 +84,7 @@ def taken(lines: list[Any]) -> Progress:
 
 def forget_everything() -> None:
     for item in KnowledgeItem.objects.visible():
-        actions.delete_item(item.source_id)
+        actions.delete_item(item.source_id, viewer=OPERATOR)
     tasks.purge()
     assert not Document.objects.exists()
 
@@ -113,7 +114,7 @@ def test_a_source_comes_back_as_it_left(item: KnowledgeItem) -> None:
     assert (row.chunks_stored, row.code_examples_stored) == (27, 1)
     assert state() == before
     assert_counts_exact(KnowledgeItem.objects.visible().get())
-    assert search(SearchQuery("asyncio.run", mode="keyword")).hits[0].anchor == "code"
+    assert search(SearchQuery("asyncio.run", mode="keyword", viewer=OPERATOR)).hits[0].anchor == "code"
     assert not list(taking.folder().iterdir())
 
 
@@ -208,7 +209,7 @@ def test_a_file_without_a_line_to_take_fails(item: KnowledgeItem) -> None:
 )  # fmt: skip
 def test_what_is_no_exported_source_is_refused_at_once(header: Any) -> None:
     with pytest.raises(BadImport) as caught:
-        portable.start(file_of([header]))
+        portable.start(file_of([header]), viewer=OPERATOR)
     assert (caught.value.code, caught.value.field) == ("import_header", "file")
     assert not KnowledgeItem.objects.exists()
     assert not list(taking.folder().iterdir())
@@ -217,7 +218,7 @@ def test_what_is_no_exported_source_is_refused_at_once(header: Any) -> None:
 def test_a_file_beyond_the_limit_is_refused(settings: Any, item: KnowledgeItem) -> None:
     settings.IMPORT_MAX_BYTES = 2_000
     with pytest.raises(ImportTooLarge):
-        portable.start(file_of(exported(item)))
+        portable.start(file_of(exported(item)), viewer=OPERATOR)
     assert not list(taking.folder().iterdir())
 
 
@@ -227,7 +228,7 @@ def test_a_worker_that_dies_costs_nothing_and_two_do_nothing_twice(
     lines = exported(item)
     before = state()
     forget_everything()
-    row = portable.start(file_of(lines), here=True)
+    row = portable.start(file_of(lines), here=True, viewer=OPERATOR)
     calls: list[int] = []
 
     def killed(*args: Any, **options: Any) -> Any:
@@ -253,7 +254,7 @@ def test_a_worker_that_dies_costs_nothing_and_two_do_nothing_twice(
 def test_a_slice_hands_on_and_the_sweep_wakes_what_nobody_takes(
     item: KnowledgeItem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = portable.start(file_of(exported(item)), here=True)
+    row = portable.start(file_of(exported(item)), here=True, viewer=OPERATOR)
     assert portable.run(row.pk, seconds=-1) is True
     woken: list[str] = []
     monkeypatch.setattr(tasks.import_source, "delay", woken.append)
@@ -269,13 +270,13 @@ def test_a_slice_hands_on_and_the_sweep_wakes_what_nobody_takes(
 
 def test_an_import_is_stopped_and_a_deleted_source_ends_it(client: Client, item: KnowledgeItem) -> None:
     lines = exported(item)
-    row = portable.start(file_of(lines), here=True)
+    row = portable.start(file_of(lines), here=True, viewer=OPERATOR)
     again = client.post("/api/knowledge-items/import", {"file": file_of(lines)})
     assert (again.status_code, again.json()["detail"]["code"]) == (409, "import_running")
     assert client.post(f"/api/knowledge-items/stop/{row.pk}").json()["message"] == "Import stopped"
     assert portable.run(row.pk) is False
-    other = portable.start(file_of(lines), here=True)
-    actions.delete_item(item.source_id)
+    other = portable.start(file_of(lines), here=True, viewer=OPERATOR)
+    actions.delete_item(item.source_id, viewer=OPERATOR)
     assert portable.run(other.pk) is False
     other.refresh_from_db()
     assert other.status == "cancelled"
@@ -295,7 +296,7 @@ def vectors(with_vectors: None, item: KnowledgeItem) -> dict[str, bytes]:
 def test_vectors_come_along_and_none_is_made_again(item: KnowledgeItem, vectors: dict[str, bytes]) -> None:
     assert len(vectors) == 27
     lines = exported(item)
-    asked = SearchQuery("how do I start a coroutine", mode="vector")
+    asked = SearchQuery("how do I start a coroutine", mode="vector", viewer=OPERATOR)
     before = [(hit.url, hit.score) for hit in search(asked).hits]
     forget_everything()
     assert not ChunkVector.objects.exists()

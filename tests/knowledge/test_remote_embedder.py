@@ -20,6 +20,7 @@ from crawler import tasks as crawl_tasks
 from knowledge.embedding import EmbeddingError, embedder, preflight, reset_embedder
 from knowledge.embedding.remote import RemoteEmbedder
 from progress.models import Progress
+from progress.viewer import OPERATOR
 from tests.crawler.jobs import job_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -231,7 +232,7 @@ def test_a_crawl_that_begins_says_that_its_embedder_gives_no_vectors(
     monkeypatch.setattr(crawl_tasks.check_embedder, "delay", asked.append)
     progress_id = job_of().progress_id
     assert asked == []  # nobody is asked about the bundled one, or about none
-    actions.cancel(progress_id)
+    actions.cancel(progress_id, viewer=OPERATOR)
     settings.EMBEDDER, settings.EMBEDDER_URL, settings.EMBEDDER_MODEL = "remote", endpoint.url, "m"
     reset_embedder()
     try:

@@ -18,6 +18,7 @@ from django.test import Client
 from archon import doctor
 from knowledge.search import SearchQuery, rerank, retrieve, search
 from knowledge.search.rerank import CrossEncoder, RerankFailed, reranker
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import page, source, store
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -59,10 +60,10 @@ def ends(outcome: Any) -> list[str]:
 
 @pytest.mark.parametrize("return_mode", ["chunks", "pages"])
 def test_the_best_matches_are_ordered_by_the_reranker(use: Callable[[Stand], Stand], return_mode: Any) -> None:
-    before = search(SearchQuery("walrus", return_mode=return_mode))
+    before = search(SearchQuery("walrus", return_mode=return_mode, viewer=OPERATOR))
     assert (before.reranked, before.hits[0].scores.rerank, ends(before)[0]) == (False, None, "words.html")
     stand = use(Stand())
-    after = search(SearchQuery("walrus", return_mode=return_mode))
+    after = search(SearchQuery("walrus", return_mode=return_mode, viewer=OPERATOR))
     assert (after.reranked, after.notice, ends(after)[0]) == (True, "", "meant.html")
     assert [hit.scores.rerank for hit in after.hits] == [1.0, -3.0, -3.0]
     assert after.hits[0].score == 1.0
@@ -75,17 +76,17 @@ def test_the_best_matches_are_ordered_by_the_reranker(use: Callable[[Stand], Sta
 def test_matches_beyond_the_reranked_stay_behind_them(
     use: Callable[[Stand], Stand], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = ends(search(SearchQuery("walrus")))
+    plain = ends(search(SearchQuery("walrus", viewer=OPERATOR)))
     use(Stand())
     monkeypatch.setattr(retrieve, "RERANKED", 2)
-    after = search(SearchQuery("walrus"))
+    after = search(SearchQuery("walrus", viewer=OPERATOR))
     assert set(ends(after)[:2]) == set(plain[:2])
     assert after.hits[2].scores.rerank is None
     assert after.hits[2].score <= after.hits[1].score
 
 
 def test_a_reranker_that_fails_leaves_the_order_and_says_so(use: Callable[[Stand], Stand], client: Client) -> None:
-    plain = ends(search(SearchQuery("walrus")))
+    plain = ends(search(SearchQuery("walrus", viewer=OPERATOR)))
     use(Stand(error="The reranker m gives no scores: no such file"))
     body = client.post("/api/rag/query", {"query": "walrus"}, content_type="application/json").json()
     assert [hit["url"].rpartition("/")[2].partition("#")[0] for hit in body["results"]] == plain
@@ -101,7 +102,7 @@ def test_rest_tells_the_score(use: Callable[[Stand], Stand], client: Client) -> 
 
 def test_nothing_matches_nothing_is_asked(use: Callable[[Stand], Stand]) -> None:
     stand = use(Stand())
-    assert search(SearchQuery("zebra", mode="keyword")).hits == ()
+    assert search(SearchQuery("zebra", mode="keyword", viewer=OPERATOR)).hits == ()
     assert stand.asked == []
 
 

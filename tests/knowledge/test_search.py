@@ -12,6 +12,7 @@ from knowledge.models import Chunk, KnowledgeItem
 from knowledge.search import SearchHit, SearchQuery, search
 from knowledge.search.keyword import IndexEntry, index_for, keyword_index
 from knowledge.search.words import indexed_text
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import page, source, store
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +47,7 @@ def library() -> KnowledgeItem:
 
 
 def hits(text: str, **narrowed: Any) -> tuple[SearchHit, ...]:
-    return search(SearchQuery(text, **narrowed)).hits
+    return search(SearchQuery(text, viewer=OPERATOR, **narrowed)).hits
 
 
 def found(text: str, **narrowed: Any) -> list[str]:
@@ -146,7 +147,7 @@ def test_a_word_in_title_or_heading_counts_more_than_in_the_text() -> None:
     ids=lambda text: ascii(text[:20]),
 )  # fmt: skip
 def test_whatever_is_asked_is_answered_without_an_error(library: KnowledgeItem, text: str) -> None:
-    outcome = search(SearchQuery(text, match_count=50))
+    outcome = search(SearchQuery(text, match_count=50, viewer=OPERATOR))
     assert outcome.mode == "keyword"
     if "coroutine" in text and "title:" not in text:
         assert outcome.hits
@@ -156,16 +157,16 @@ def test_whatever_is_asked_is_answered_without_an_error(library: KnowledgeItem, 
 @pytest.mark.parametrize(
     ("query", "code", "field"),
     [
-        (SearchQuery(""), "query_empty", "query"),
-        (SearchQuery(" \n\t"), "query_empty", "query"),
-        (SearchQuery("?!"), "query_without_words", "query"),
-        (SearchQuery("\0"), "query_without_words", "query"),
-        (SearchQuery("\"'((\\<->*"), "query_without_words", "query"),
-        (SearchQuery("x" * 10_001), "query_too_long", "query"),
-        (SearchQuery("x", match_count=0), "query_bad", "match_count"),
-        (SearchQuery("x", match_count=51), "query_bad", "match_count"),
+        (SearchQuery("", viewer=OPERATOR), "query_empty", "query"),
+        (SearchQuery(" \n\t", viewer=OPERATOR), "query_empty", "query"),
+        (SearchQuery("?!", viewer=OPERATOR), "query_without_words", "query"),
+        (SearchQuery("\0", viewer=OPERATOR), "query_without_words", "query"),
+        (SearchQuery("\"'((\\<->*", viewer=OPERATOR), "query_without_words", "query"),
+        (SearchQuery("x" * 10_001, viewer=OPERATOR), "query_too_long", "query"),
+        (SearchQuery("x", match_count=0, viewer=OPERATOR), "query_bad", "match_count"),
+        (SearchQuery("x", match_count=51, viewer=OPERATOR), "query_bad", "match_count"),
         (
-            SearchQuery("x", mode="psychic"),  # type: ignore[arg-type]
+            SearchQuery("x", mode="psychic", viewer=OPERATOR),  # type: ignore[arg-type]
             "query_bad",
             "mode",
         ),
@@ -180,7 +181,7 @@ def test_a_question_that_cannot_be_asked_is_refused_with_the_field(query: Search
 @pytest.mark.parametrize("source_id", ["nobody", "", "\0", "\ud800", "x" * 1_000])
 def test_an_unknown_source_is_an_error_and_not_an_empty_answer(library: KnowledgeItem, source_id: str) -> None:
     with pytest.raises(UnknownSource):
-        search(SearchQuery("coroutine", source_id=source_id))
+        search(SearchQuery("coroutine", source_id=source_id, viewer=OPERATOR))
 
 
 def test_a_word_that_stands_nowhere_finds_nothing(library: KnowledgeItem) -> None:
@@ -206,10 +207,10 @@ def test_search_stays_within_the_sources_that_carry_every_tag(library: Knowledge
 def test_a_deleted_source_is_not_found_from_that_moment(library: KnowledgeItem) -> None:
     other = source("other")
     store(other, page("elsewhere", "Another coroutine."))
-    actions.delete_item(other.source_id)
+    actions.delete_item(other.source_id, viewer=OPERATOR)
     assert set(found("coroutine")) == {"asyncio"}
     with pytest.raises(UnknownSource):
-        search(SearchQuery("coroutine", source_id=other.source_id))
+        search(SearchQuery("coroutine", source_id=other.source_id, viewer=OPERATOR))
 
 
 def test_pages_mode_gives_each_page_once_with_its_best_chunk(library: KnowledgeItem) -> None:
@@ -231,7 +232,7 @@ def test_the_snippet_marks_the_words_by_their_place(library: KnowledgeItem) -> N
 
 
 def test_hybrid_without_vectors_says_that_it_searched_by_keyword(library: KnowledgeItem) -> None:
-    assert search(SearchQuery("coroutine", mode="hybrid")).mode == "keyword"
+    assert search(SearchQuery("coroutine", mode="hybrid", viewer=OPERATOR)).mode == "keyword"
 
 
 def test_an_index_row_without_its_chunk_is_never_a_hit(library: KnowledgeItem) -> None:
@@ -256,4 +257,4 @@ def test_an_error_of_the_index_is_never_an_empty_answer(
 
     monkeypatch.setattr(type(keyword_index()), "rank", broken)
     with pytest.raises(RuntimeError, match="broken"):
-        search(SearchQuery("coroutine"))
+        search(SearchQuery("coroutine", viewer=OPERATOR))

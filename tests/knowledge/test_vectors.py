@@ -27,6 +27,7 @@ from knowledge.search.vectors import vector_index
 from progress import tracker
 from progress.models import Progress
 from progress.status import Status
+from progress.viewer import OPERATOR
 from tests.cpu import cpu_seconds
 from tests.crawler.jobs import job_of
 from tests.knowledge.pages import page, source, store
@@ -59,7 +60,7 @@ def embed_all() -> None:
 
 
 def found(text: str, **options: Any) -> list[str]:
-    return [hit.page_url.rpartition("/")[2] for hit in search(SearchQuery(text, **options)).hits]
+    return [hit.page_url.rpartition("/")[2] for hit in search(SearchQuery(text, viewer=OPERATOR, **options)).hits]
 
 
 class Stand:
@@ -99,13 +100,13 @@ def test_a_question_finds_what_it_means_without_sharing_a_word(item: KnowledgeIt
     assert pending().count() == 3
     embed_all()
     assert not pending().exists()
-    outcome = search(SearchQuery("pets that catch rodents", mode="vector"))
+    outcome = search(SearchQuery("pets that catch rodents", mode="vector", viewer=OPERATOR))
     assert outcome.mode == "vector"
     assert outcome.hits[0].page_url.endswith("cats")
     assert outcome.hits[0].scores.vector is not None
     assert outcome.hits[0].scores.keyword is None
     assert found("monetary policy")[0] == "money"
-    both = search(SearchQuery("append an element"))
+    both = search(SearchQuery("append an element", viewer=OPERATOR))
     assert both.mode == "hybrid"
     assert both.hits[0].scores.keyword is not None
     assert both.hits[0].scores.vector is not None
@@ -205,7 +206,7 @@ def test_an_embedder_that_is_away_is_asked_again_later(item: KnowledgeItem, use:
     assert space.away_reason == "No connection. Is it up?"
     assert pending().count() == 3
     assert found("append") == ["python"]
-    assert "No connection" in search(SearchQuery("append")).notice
+    assert "No connection" in search(SearchQuery("append", viewer=OPERATOR)).notice
     stand.error = None
     embed_all()
     assert pending().count() == 3  # not before its time
@@ -290,13 +291,13 @@ def test_another_model_is_filled_while_the_first_serves(item: KnowledgeItem, use
     first, second = (EmbeddingSpace.objects.get(name=name) for name in ("test/first", "test/second"))
     assert spaces.serving() == first
     assert Progress.objects.get(pk=progress_of(second)).status == Status.EMBEDDING
-    assert "are being made" in search(SearchQuery("append")).notice
+    assert "are being made" in search(SearchQuery("append", viewer=OPERATOR)).notice
     embed_all()
     tasks.sweep_vectors()
     assert spaces.serving() == second
     assert not EmbeddingSpace.objects.filter(name="test/first").exists()
     assert Progress.objects.get(pk=progress_of(second)).status == Status.COMPLETED
-    assert search(SearchQuery("append")).mode == "hybrid"
+    assert search(SearchQuery("append", viewer=OPERATOR)).mode == "hybrid"
 
 
 def stored_crawl() -> Any:

@@ -12,6 +12,7 @@ from archon.mcp.sessions import Caller
 from archon.mcp.tools import TOOLS
 from archon.scopes import Scope
 from crawler.models import CrawlJob
+from progress.viewer import Viewer
 from tests.crawler.jobs import SEED, job_of
 from tests.knowledge.pages import page, source, store
 from tests.mcp.assistant import ask, assistant, in_django, refused
@@ -267,7 +268,9 @@ class TestCrawls:
 
     async def test_a_token_without_the_scope_only_reads(self, monkeypatch: pytest.MonkeyPatch) -> None:
         progress_id = await in_django(lambda: job_of().progress_id)
-        monkeypatch.setattr(logs, "Caller", lambda: Caller(1, "reader", frozenset({Scope.READ, Scope.MCP})))
+        monkeypatch.setattr(
+            logs, "Caller", lambda _: Caller(Viewer(1), 1, "reader", frozenset({Scope.READ, Scope.MCP}))
+        )
         async with assistant() as client:
             await ask(client, "get_crawl_status")
             for tool, arguments in (

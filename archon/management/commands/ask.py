@@ -28,7 +28,7 @@ class Command(TerminalCommand):
     def answer(self, options: dict[str, Any]) -> int:
         question = " ".join(options["question"])
         source_id = source_named(OPERATOR, options["source"]).source_id if options["source"] else None
-        with closing(answer(question, source_id=source_id)) as parts:  # type: ignore[type-var]
+        with closing(answer(question, source_id=source_id, viewer=OPERATOR)) as parts:  # type: ignore[type-var]
             for part in parts:
                 if isinstance(part, Done):
                     return self._done(question, part)

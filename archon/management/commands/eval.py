@@ -13,6 +13,7 @@ from rich.table import Table
 from archon.terminal import DONE, TerminalCommand
 from knowledge.errors import BadQuery
 from knowledge.search.evaluation import MODES, Evaluation, ModeScore, evaluate, read_questions
+from progress.viewer import OPERATOR
 
 MAX_FILE_BYTES = 10 * 2**20
 FIGURES = ("hit_at_1", "hit_at_5", "hit_at_10", "mrr", "ndcg_at_10")
@@ -26,7 +27,7 @@ class Command(TerminalCommand):
         parser.add_argument("--mode", action="append", choices=MODES, help="only this mode; may be repeated")
 
     def answer(self, options: dict[str, Any]) -> int:
-        evaluation = evaluate(read_questions(_read(options["file"])), options["mode"] or MODES)
+        evaluation = evaluate(read_questions(_read(options["file"])), options["mode"] or MODES, viewer=OPERATOR)
         if self.as_json:
             self.tell(asdict(evaluation))
         else:

@@ -33,6 +33,7 @@ class Command(TerminalCommand):
             match_count=options["limit"],
             return_mode="pages" if options["pages"] else "chunks",
             mode=options["mode"],
+            viewer=OPERATOR,
         )
         outcome = search(query)
         if self.as_json:

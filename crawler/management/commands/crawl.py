@@ -23,6 +23,7 @@ from crawler.terminal import CrawlBar, follow, positive, show_summary
 from progress.messages import snapshot
 from progress.models import Progress
 from progress.status import Status
+from progress.viewer import OPERATOR
 from progress.wire import to_wire
 
 INTERRUPTED = 130
@@ -69,7 +70,7 @@ class Command(BaseCommand):
             return CrawlBar(console).watch(follow(progress_id))
         except KeyboardInterrupt:
             try:
-                actions.cancel(progress_id)
+                actions.cancel(progress_id, viewer=OPERATOR)
             except WrongState:  # it ended in this very moment
                 return Progress.objects.get(pk=progress_id)
             row = Progress.objects.get(pk=progress_id)
@@ -99,6 +100,7 @@ def request_of(options: dict[str, Any]) -> CrawlRequest:
         exclude=tuple(options["exclude"]),
         scope=options["scope"],
         respect_robots=not options["ignore_robots"],
+        viewer=OPERATOR,
     )
 
 

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from knowledge.errors import KnowledgeError
 from knowledge.portable import export_lines
+from progress.viewer import OPERATOR
 
 
 class Command(BaseCommand):
@@ -22,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, source: str, file: Path, **options: Any) -> None:
         try:
             if str(file) == "-":
-                for line in export_lines(source):
+                for line in export_lines(source, viewer=OPERATOR):
                     self.stdout.write(line, ending="")
                 return
             count = _write(source, file.expanduser())
@@ -39,7 +40,7 @@ def _write(source: str, file: Path) -> int:
     count = 0
     try:
         with part.open("w", encoding="utf-8") as written:
-            for line in export_lines(source):
+            for line in export_lines(source, viewer=OPERATOR):
                 written.write(line)
                 count += 1
         part.replace(file)

@@ -15,6 +15,7 @@ from knowledge.errors import KnowledgeError
 from knowledge.uploads import Local
 from progress.models import Progress
 from progress.status import Status
+from progress.viewer import OPERATOR
 
 LOOK_SECONDS = 0.2
 
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         if not path.is_file():
             raise CommandError(f"{path} is no file.")
         try:
-            started = portable.start(Local(path, path.name), here=True)
+            started = portable.start(Local(path, path.name), here=True, viewer=OPERATOR)
         except KnowledgeError as error:
             raise CommandError(f"{error.message} {error.hint}") from None
         row = _taken(started.pk)

@@ -25,6 +25,7 @@ from knowledge.uploads import Local, UploadRequest
 from progress.messages import snapshot
 from progress.models import Progress
 from progress.status import Status
+from progress.viewer import OPERATOR
 from progress.wire import to_wire
 
 MAX_FOLDER_FILES = 10_000
@@ -55,6 +56,7 @@ class Command(BaseCommand):
             tags=options["tag"],
             knowledge_type=options["knowledge_type"],
             source_id=source_id_of(path),
+            viewer=OPERATOR,
         )
         try:
             upload = uploads.start(files, request)

@@ -18,6 +18,7 @@ from knowledge.chat.prompt import Turn
 from knowledge.chat.runner import THREADS
 from knowledge.errors import BadQuery, UnknownSource
 from knowledge.models import KnowledgeItem
+from progress.viewer import OPERATOR
 from tests.knowledge.pages import page, source, store
 from tests.llm import BreakOff, Hold, ModelServer, Status, Step, obedient
 from tests.stack import eventually
@@ -36,7 +37,7 @@ def done(parts: Sequence[Part]) -> Done:
 
 def test_a_model_gets_the_passages_as_data_and_its_tokens_stream(item: KnowledgeItem, model: ModelServer) -> None:
     model.replies(["The client retries ", "a failed request ", "three times [", "1", "]."])
-    parts = list(answer(QUESTION, history=[Turn("user", "Hello?"), Turn("assistant", "Yes.")]))
+    parts = list(answer(QUESTION, history=[Turn("user", "Hello?"), Turn("assistant", "Yes.")], viewer=OPERATOR))
     assert done(parts).text == written(parts) == "The client retries a failed request three times [1]."
     assert done(parts).model == "stub"
     assert [one["url"] for one in done(parts).citations] == ["https://docs.example.com/retries#retries"]
@@ -52,14 +53,14 @@ def test_a_model_gets_the_passages_as_data_and_its_tokens_stream(item: Knowledge
 
 
 def test_without_a_model_nobody_is_asked(item: KnowledgeItem) -> None:
-    parts = list(answer(QUESTION))
+    parts = list(answer(QUESTION, viewer=OPERATOR))
     assert done(parts).model == "extractive"
     assert done(parts).text == written(parts)
     assert len([part for part in parts if isinstance(part, Delta)]) > 5, "it streams, as a model's answer does"
 
 
 def test_where_nothing_is_found_no_model_is_asked(item: KnowledgeItem, model: ModelServer) -> None:
-    assert done(list(answer("zebra quagga"))).model == "none"
+    assert done(list(answer("zebra quagga", viewer=OPERATOR))).model == "none"
     assert model.requests == []
 
 
@@ -68,7 +69,7 @@ def test_what_cannot_be_searched_for_is_refused(
     item: KnowledgeItem, question: str, source_id: str | None, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        list(answer(question, source_id=source_id))
+        list(answer(question, source_id=source_id, viewer=OPERATOR))
 
 
 # ---- failures of the model ----
@@ -82,7 +83,7 @@ def test_what_may_pass_is_tried_again_before_the_first_token(
     item: KnowledgeItem, model: ModelServer, failure: Step
 ) -> None:
     model.replies([failure], [failure], ["Three times [1]."])
-    parts = list(answer(QUESTION))
+    parts = list(answer(QUESTION, viewer=OPERATOR))
     assert done(parts).text == "Three times [1]."
     retries = [part for part in parts if isinstance(part, Typing) and part.stage == "retrying"]
     assert len(retries) == 2
@@ -110,7 +111,7 @@ def test_what_does_not_pass_is_told_with_the_next_step(
 ) -> None:
     model.replies(replies)
     with pytest.raises(AnswerFailed) as failed:
-        list(answer(QUESTION))
+        list(answer(QUESTION, viewer=OPERATOR))
     assert failed.value.code == (code or failed.value.code)
     assert failed.value.code.startswith("llm_")
     assert failed.value.hint
@@ -123,7 +124,7 @@ def test_an_endpoint_that_is_away_is_told_so(
 ) -> None:
     monkeypatch.setattr(settings, "LLM_BASE_URL", "http://127.0.0.1:9/v1")
     with pytest.raises(AnswerFailed) as failed:
-        list(answer(QUESTION))
+        list(answer(QUESTION, viewer=OPERATOR))
     assert (failed.value.code, "ARCHON_LLM_BASE_URL" in failed.value.hint) == ("llm_unreachable", True)
 
 
@@ -136,7 +137,7 @@ def test_a_model_that_falls_silent_is_given_up(
     model.replies([*before, Hold()])
     parts: list[Part] = []
     with pytest.raises(AnswerFailed) as failed:
-        parts.extend(answer(QUESTION))
+        parts.extend(answer(QUESTION, viewer=OPERATOR))
     assert failed.value.code == "llm_stalled"
     assert len(model.requests) == 1
 
@@ -147,7 +148,7 @@ def test_a_failure_after_the_first_token_keeps_what_was_said_and_tries_nothing_a
     model.replies(["Three times", BreakOff()])
     parts = []
     with pytest.raises(AnswerFailed) as failed:
-        for part in answer(QUESTION):
+        for part in answer(QUESTION, viewer=OPERATOR):
             parts.append(part)
     assert written(parts) == "Three times"
     assert failed.value.code in ("llm_broken", "llm_unreachable")
@@ -156,7 +157,7 @@ def test_a_failure_after_the_first_token_keeps_what_was_said_and_tries_nothing_a
 
 def test_leaving_the_answer_closes_the_connection_to_the_model(item: KnowledgeItem, model: ModelServer) -> None:
     model.replies(["Three times", Hold()])
-    parts = answer(QUESTION)
+    parts = answer(QUESTION, viewer=OPERATOR)
     while not isinstance(next(parts), Delta):
         pass
     assert model.open == 1
@@ -166,7 +167,7 @@ def test_leaving_the_answer_closes_the_connection_to_the_model(item: KnowledgeIt
 
 def test_no_database_work_is_done_while_the_model_writes(item: KnowledgeItem, model: ModelServer) -> None:
     model.replies(["Three ", "times."])
-    parts = answer(QUESTION)
+    parts = answer(QUESTION, viewer=OPERATOR)
     assert next(parts) == Typing("searching")
     assert next(parts) == Typing("waiting")
 
@@ -211,7 +212,7 @@ def test_fifty_pages_that_give_orders_move_nothing(
     model.script = obedient
     before = (KnowledgeItem.objects.count(), CrawlJob.objects.count())
     for n in range(50):
-        text = done(list(answer(f"Which way does widget {n} turn?"))).text
+        text = done(list(answer(f"Which way does widget {n} turn?", viewer=OPERATOR))).text
         assert f"]({evil}" not in text
         assert "![" not in text
         assert "<img" not in text
