@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -90,6 +90,14 @@ def turns() -> int:
     return int(settings.WORKERS)
 
 
+class Outcome(NamedTuple):
+    """A row's vector, or why it wants none."""
+
+    row: Any
+    vector: bytes | None
+    unwanted: str = ""
+
+
 class Turn:
     """One share, held by this worker for about EMBED_SLICE_SECONDS."""
 
@@ -163,14 +171,14 @@ class Turn:
     def _embed(self, kind: Kind, waiting: Sequence[Any]) -> None:
         if kind is CHUNKS:
             self.sources |= {row.item_id for row in waiting}
-        unwanted = [row for row in waiting if kind.unwanted(row)]
-        self._store(kind, [(row, None) for row in unwanted])
-        waiting = [row for row in waiting if row not in unwanted]
+        reasons = [(row, kind.unwanted(row)) for row in waiting]
+        self._store(kind, [Outcome(row, None, reason) for row, reason in reasons if reason])
+        waiting = [row for row, reason in reasons if not reason]
         known = self._known(kind, waiting)
         new = [row for row in waiting if kind.hash_of(row) not in known]
-        self._store(kind, [(row, known[kind.hash_of(row)]) for row in waiting if kind.hash_of(row) in known])
+        self._store(kind, [Outcome(row, known[kind.hash_of(row)]) for row in waiting if kind.hash_of(row) in known])
         for some, vectors in self._embedded(kind, new):
-            self._store(kind, [(row, vector.tobytes()) for row, vector in zip(some, vectors, strict=True)])
+            self._store(kind, [Outcome(row, vector.tobytes()) for row, vector in zip(some, vectors, strict=True)])
         if waiting:  # links alone prove nothing of the embedder
             self.space.came_back()
 
@@ -198,21 +206,21 @@ class Turn:
         for row in rows:
             yield from self._embedded(kind, [row])
 
-    def _store(self, kind: Kind, vectors: Sequence[tuple[Any, bytes | None]]) -> None:
-        """Only of rows that are still there: a refresh may have taken some out meanwhile. None: it wants no vector."""
+    def _store(self, kind: Kind, outcomes: Sequence[Outcome]) -> None:
+        """Only of rows that are still there: a refresh may have taken some out meanwhile."""
         made = [
             (
-                row,
+                one.row,
                 kind.vectors(
                     space=self.space,
-                    content_hash=kind.hash_of(row),
-                    vector=vector,
-                    attempts=MAX_ATTEMPTS if vector is None else 1,
-                    error=kind.unwanted(row) if vector is None else "",
-                    **{kind.key: row},
+                    content_hash=kind.hash_of(one.row),
+                    vector=one.vector,
+                    attempts=MAX_ATTEMPTS if one.vector is None else 1,
+                    error=one.unwanted,
+                    **{kind.key: one.row},
                 ),
             )
-            for row, vector in vectors
+            for one in outcomes
         ]
         try:
             self._write(kind, made)
