@@ -15,8 +15,12 @@ from django.utils import timezone
 from crawler import actions, slice
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.urls import canonical_url, source_id_for, url_hash
+from knowledge.embedding import embedder, spaces
+from knowledge.embedding.kinds import EXAMPLES
+from knowledge.embedding.queue import pending
+from knowledge.embedding.text import example_text, text_hash
 from knowledge.listing import ItemFilter
-from knowledge.models import KnowledgeItem
+from knowledge.models import CodeExample, ExampleVector, KnowledgeItem
 from knowledge.search import SearchQuery, search
 from progress.models import Progress
 from progress.viewer import NOBODY, OPERATOR, Viewer
@@ -24,6 +28,7 @@ from tests.site import LocalSite, docs_site
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+BEFORE_EXAMPLE_VECTORS = [("knowledge", "0010_first_owners")]
 BEFORE_OWNERS = [("knowledge", "0008_removed_pages"), ("progress", "0003_unsent_verdicts")]
 WITH_OWNERS = [("knowledge", "0010_first_owners"), ("progress", "0004_private")]
 APPS = ("knowledge", "progress", "crawler")
@@ -186,3 +191,57 @@ def test_a_worker_of_the_version_before_still_writes(before_owners: Any) -> None
     old_progress: models.Model = before_owners.get_model("progress", "Progress").objects.create(id="late")
     assert Progress.objects.get(pk=old_progress.pk).private is False
     assert [item.private for item in KnowledgeItem.objects.all()] == [False]
+
+
+@pytest.fixture
+def before_example_vectors() -> Iterator[Any]:
+    """The tables as they were before code examples had vectors."""
+    yield migrate(*BEFORE_EXAMPLE_VECTORS)
+    migrate()
+
+
+@pytest.mark.usefixtures("with_vectors")
+def test_the_code_of_an_earlier_version_gets_the_hash_of_what_is_embedded_of_it(
+    before_example_vectors: Any, settings: Any
+) -> None:
+    """More than one statement writes; odd texts among them. What is embedded then is not embedded a second time."""
+    item = crawled(before_example_vectors, "code", None)
+    a_page_of(before_example_vectors, item)
+    model = before_example_vectors.get_model("knowledge", "CodeExample")
+    old = {"item": item, "document": model.objects.get().document, "content_hash": "e" * 32}
+    words = [
+        ("", "", ""),
+        ("Page > Run", "Run", "Runs it."),
+        ("Page", "é\u2028'\"", "\\"),
+        ("", "T" * 200, "s" * 3_000),
+    ]
+    model.objects.bulk_create(
+        model(**old, ordinal=ordinal, heading_path=path, title=title, summary=summary, code=f"run({ordinal})")
+        for ordinal, (path, title, summary) in enumerate(words * 130, start=1)
+    )
+    before = list(model.objects.order_by("pk").values())
+    migrate()
+    after = list(CodeExample.objects.order_by("pk").values(*before[0]))
+    assert after == before
+    for example in CodeExample.objects.all():
+        text = example_text(example.heading_path, example.title, example.summary, example.code)
+        assert example.text_hash == text_hash(text), example.ordinal
+    assert {example.described_by for example in CodeExample.objects.all()} == {""}
+    assert pending(kind=EXAMPLES).count() == len(before) == 521
+    store_vector_of(CodeExample.objects.get(code="run(7)"))
+    assert pending(kind=EXAMPLES).count() == 520
+
+
+def store_vector_of(example: CodeExample) -> None:
+    current = embedder()
+    assert current is not None
+    space = spaces.target(current)
+    ExampleVector.objects.create(space=space, example=example, content_hash=example.text_hash, vector=b"\0" * 1536)
+
+
+def test_and_back_again_without_a_loss(before_example_vectors: Any) -> None:
+    a_page_of(before_example_vectors, crawled(before_example_vectors, "code", None))
+    before = rows_of(before_example_vectors)["knowledge.CodeExample"]
+    migrate()
+    old = migrate(*BEFORE_EXAMPLE_VECTORS)
+    assert rows_of(old)["knowledge.CodeExample"] == before
