@@ -28,7 +28,12 @@ from progress.threads import in_thread
 
 pytestmark = pytest.mark.django_db
 
-SOCKETS = ["/api/crawl-progress/test-id", "/api/mcp/logs/stream", "/api/knowledge-items/stream"]
+# Every path that has a consumer; ids are any text.
+SOCKETS = [
+    "/" + re.sub(r"\(\?P<\w+>[^)]*\)", "test-id", route.pattern.regex.pattern).strip("^$")
+    for route in websocket_urlpatterns
+    if route.pattern.regex.pattern
+]
 
 
 @pytest.fixture
@@ -158,9 +163,23 @@ def staff_only(route: str) -> bool:
 
 def test_a_page_of_another_site_may_not_write_with_anybodys_key(client: Client, server: None, operator: Any) -> None:
     headers = {**bearer(operator), "Origin": "https://evil.example"}
+    for origin in ("https://evil.example", "null", "http://localhost.evil.example", "http://localhost:1", "http://["):
+        headers["Origin"] = origin
+        for route in ROUTES:
+            for method in ("POST", "PUT", "PATCH", "DELETE"):
+                assert answer(client, route, method, **headers) == 403, (method, route, origin)
+
+
+def test_a_page_of_another_site_may_not_write_with_the_session_of_this_browser(
+    client: Client, server: None, operator: Any
+) -> None:
+    client.force_login(operator)
     for route in ROUTES:
-        if route.startswith("api/"):
-            assert answer(client, route, "POST", **headers) == 403
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            assert answer(client, route, method, Origin="https://evil.example") == 403, (method, route)
+    assert client.get("/api/whoami", headers={"Origin": "https://evil.example"}).headers.get(
+        "Access-Control-Allow-Origin"
+    ) is None  # fmt: skip
 
 
 # ---- people -------------------------------------------------------------------------------
@@ -308,6 +327,9 @@ async def test_sockets_follow_the_same_rules(settings: Any, path: str) -> None:
         assert await opens(path, authorization=key) == (scope in need.scopes)
         assert not await opens(path, authorization=key, origin="https://evil.example")
     assert not await opens(path, authorization="Bearer nonsense")
+    assert not await opens(f"{path}?token={key.partition(' ')[2]}&ticket=x")
+    await in_thread(ApiToken.objects.update, expires_at=timezone.now() - timedelta(seconds=1))
+    assert not await opens(path, authorization=key)
 
 
 @pytest.mark.usefixtures("thread_connections")

@@ -18,7 +18,7 @@ from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 from mcp.server.mcpserver.exceptions import ToolError
 
-from archon import tokens
+from archon import scopes, tokens, vault
 from archon.asgi import application
 from archon.mcp import asking, sessions
 from archon.mcp.tools import TOOLS
@@ -30,6 +30,7 @@ from crawler.actions import CrawlRequest
 from crawler.models import CrawlJob
 from knowledge import actions, uploads
 from knowledge.chat.answer import prepare
+from knowledge.chat.models import ChatMessage, ChatSession
 from knowledge.models import CodeExample, Document, KnowledgeItem
 from knowledge.purging import progress_of
 from knowledge.uploads import UploadRequest
@@ -168,12 +169,80 @@ def test_its_owner_finds_it_by_every_route(client: Client, bob: Any, hidden: Hid
 LISTS = [
     "/api/knowledge-items", "/api/knowledge-items/summary", "/api/knowledge-items/sources", "/api/rag/sources",
     f"/api/knowledge-items?search={WORD}", "/api/progress/", "/api/database/metrics", "/api/chat/sessions",
+    "/api/webhooks", "/api/tokens", "/api/mcp/status", "/api/mcp/config", "/api/mcp/tools", "/api/whoami",
 ]  # fmt: skip
+# Routes that are asked here in another way, each by the test that is named.
+ELSEWHERE = {
+    "api/pages": "test_no_list_and_no_search_tells_of_it",
+    "api/rag/eval": "test_a_score_of_the_search_does_not_tell_of_its_pages",
+    "api/pages/by-url": "test_a_page_is_not_found_by_its_url",
+    "api/knowledge-items/crawl": "test_two_accounts_keep_the_same_site_and_neither_can_tell",
+    "api/chat/sessions/<path:session_id>": "test_what_belongs_to_an_account_is_nobody_elses",
+    "api/chat/sessions/<path:session_id>/messages": "test_what_belongs_to_an_account_is_nobody_elses",
+    "api/chat/sessions/<path:session_id>/stop": "test_what_belongs_to_an_account_is_nobody_elses",
+    "api/chat/sessions/<path:session_id>/events": "test_what_belongs_to_an_account_is_nobody_elses",
+    "api/webhooks/<int:webhook_id>": "test_what_belongs_to_an_account_is_nobody_elses",
+    "api/webhooks/<int:webhook_id>/test": "test_what_belongs_to_an_account_is_nobody_elses",
+    "api/webhooks/<int:webhook_id>/deliveries": "test_what_belongs_to_an_account_is_nobody_elses",
+    "api/tokens/<int:token_id>": "test_what_belongs_to_an_account_is_nobody_elses",
+}
+# Staff alone are asked in, by tests/test_access.py: figures without names, and what everybody's assistants asked.
+FOR_STAFF = {
+    "metrics", "api/debug/realtime", "api/settings", "api/mcp/logs", "api/mcp/clients", "api/mcp/sessions",
+    "api/mcp/unanswered",
+}  # fmt: skip
+# They look at no source: pages and descriptions of the product, and what takes something new in.
+OF_NO_SOURCE = {
+    "favicon.ico", "health", "api/health", "ready", "api/asyncapi.json", "api/openapi.json", "api/docs", "api/",
+    "docs", "docs/", "docs/<path:name>", r"^\.well-known/oauth-protected-resource(?:/mcp)?$", "api/socket-ticket",
+    "api/knowledge-items/crawl/preview", "api/knowledge-items/import", "api/documents/upload",
+}  # fmt: skip
 QUESTIONS = {
     "/api/rag/query": {"query": WORD},
     "/api/knowledge-items/search": {"query": WORD, "return_mode": "pages"},
     "/api/rag/code-examples": {"query": WORD},
 }
+
+
+def test_of_every_route_it_is_said_how_it_keeps_a_private_source() -> None:
+    """A new route is in none of these and fails here, until a test asks it as a stranger."""
+    asked = {path.lstrip("/").partition("?")[0] for path in (*LISTS, *QUESTIONS)}
+    said = [set(NAMING), asked, set(ELSEWHERE) - asked, FOR_STAFF, OF_NO_SOURCE]
+    pages = {route for route, pattern in ROUTES.items() if pattern.name == "dashboard"}
+    assert set(ROUTES) - pages - set().union(*said) == set(), "of these nothing is said"
+    assert set().union(*said) - set(ROUTES) == set(), "these are no routes"
+    assert sum(map(len, said)) == len(set().union(*said)), "of some it is said twice"
+    assert all(name in globals() for name in ELSEWHERE.values())
+    for route in FOR_STAFF:
+        assert scopes.ROUTES[route].reading == scopes.ADMIN
+
+
+def test_what_belongs_to_an_account_is_nobody_elses(
+    client: Client, bob: Any, others: dict[str, dict[str, str]]
+) -> None:
+    """Chats, webhooks and tokens: as if they were not there, for staff too, and nothing of them changes."""
+    hook = Webhook.objects.create(
+        owner=bob, url=f"{SEED}{WORD}", events=["crawl.finished"], secret=vault.seal("x" * 32)
+    )
+    Delivery.objects.create(webhook=hook, event="test", key="test", body="{}")
+    issued = tokens.issue(bob, name=WORD, scopes=[Scope.READ]).token
+    chat = ChatSession.objects.create(owner=bob, session_id="bobs", title=WORD)
+    chat.messages.create(role=ChatMessage.Role.USER, text=WORD)
+    ids = {"webhook_id": str(hook.pk), "token_id": str(issued.pk), "session_id": "bobs"}
+    unknown = {"webhook_id": "999999", "token_id": "999999", "session_id": "none"}
+    for route in [route for route, test in ELSEWHERE.items() if "belongs" in test]:
+        template = re.sub(r"<int:(\w+)>", r"<\1>", route)
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            for who, headers in others.items():
+                status, said = answer(client, method, address(template, ids), headers)
+                as_unknown, also = answer(client, method, address(template, unknown), headers)
+                assert (status, without(said, ids)) == (as_unknown, without(also, unknown)), (method, route, who)
+                assert WORD not in said
+    hook.refresh_from_db()
+    issued.refresh_from_db()
+    assert issued.revoked_at is None
+    assert ChatMessage.objects.get(session=chat).text == WORD
+    assert hook.deliveries.count() == 1
 
 
 def test_no_list_and_no_search_tells_of_it(
@@ -186,7 +255,8 @@ def test_no_list_and_no_search_tells_of_it(
             client.post(path, body, content_type="application/json", headers=headers).json()["results"]
             for path, body in QUESTIONS.items()
         ]
-        told[who] = "".join(got) + json.dumps(asked)
+        pages = client.get("/api/pages", {"source_id": hidden.source_id}, headers=headers)
+        told[who] = "".join(got) + json.dumps(asked) + (pages.content.decode() if pages.status_code == 200 else "")
     for who in others:
         assert not [word for word in hidden.words if word in told[who]], who
     assert all(word in told["bob"] for word in hidden.words)

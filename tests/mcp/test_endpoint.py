@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from channels.auth import AuthMiddlewareStack
 from django.contrib.auth import get_user_model
 from django.db import connections
+from django.utils import timezone
 
 from archon import tokens
 from archon.auth import McpAccess
 from archon.mcp.endpoint import McpEndpoint
+from archon.models import ApiToken
 from archon.scopes import Scope
 from crawler.models import CrawlJob
 from progress.threads import in_thread
 from tests.mcp.assistant import in_django
 from tests.mcp.conftest import LogRows
+from tests.test_ownership import WORD, account, hidden_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,9 +44,11 @@ def token(name: str, *scopes: Scope) -> str:
     return tokens.issue(user, name="laptop", scopes=scopes).text
 
 
-async def post(server: Any, body: dict[str, Any], bearer: str = "", session: str = "") -> tuple[int, dict[str, Any]]:
+async def post(
+    server: Any, body: dict[str, Any], bearer: str = "", session: str = "", *, query: str = "", **more: str
+) -> tuple[int, dict[str, Any]]:
     """The status, and the JSON-RPC answer, whether it came as JSON or as an event."""
-    headers = {"host": HOST, "content-type": "application/json", "accept": "application/json, text/event-stream"}
+    headers = {"host": HOST, "content-type": "application/json", "accept": "application/json, text/event-stream"} | more
     if bearer:
         headers["authorization"] = f"Bearer {bearer}"
     if session:
@@ -52,7 +58,7 @@ async def post(server: Any, body: dict[str, Any], bearer: str = "", session: str
         "method": "POST",
         "path": "/mcp",
         "scheme": "https",
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         "client": ("192.0.2.7", 5),
     }
@@ -85,6 +91,36 @@ async def test_nobody_is_answered_without_a_token(server: Any) -> None:
     assert (status, body["error"]["message"].startswith("Send a token with the scope mcp")) == (401, True)
     status, _ = await post(server, call("health_check"), "arc_1_invented")
     assert status == 401
+
+
+async def test_whoever_must_not_come_is_refused_in_every_way(server: Any) -> None:
+    key = await in_django(lambda: token("alice", *Scope))
+    for name, value, status in (
+        ("origin", "https://evil.example", 403),
+        ("origin", "null", 403),
+        ("host", "rebound.example", 421),
+        ("host", "", 421),
+    ):
+        assert (await post(server, call("health_check"), key, **{name: value}))[0] == status, (name, value)
+    assert (await post(server, call("health_check"), query=f"token={key}"))[0] == 401
+    assert (await post(server, call("health_check"), key))[0] == 200
+    await in_django(lambda: ApiToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1)))
+    assert (await post(server, call("health_check"), key))[0] == 401
+
+
+async def test_another_accounts_private_page_is_no_resource(server: Any) -> None:
+    hidden = await in_django(lambda: hidden_of(account("bob")))
+    keys = await in_django(lambda: {name: token(name, *Scope) for name in ("alice", "bob")})
+
+    async def told(name: str, uri: str) -> str:
+        body = {"jsonrpc": "2.0", "id": 3, "method": "resources/read", "params": {"uri": uri}}
+        return json.dumps((await post(server, body, keys[name]))[1])
+
+    for uri in ("archon://sources", f"archon://pages/{hidden.page_id}"):
+        assert WORD in await told("bob", uri)
+        assert WORD not in await told("alice", uri)
+    unknown = (await told("alice", "archon://pages/900719")).replace("900719", "")
+    assert (await told("alice", f"archon://pages/{hidden.page_id}")).replace(hidden.page_id, "") == unknown
 
 
 async def test_a_token_opens_what_its_scopes_name(server: Any, log_rows: LogRows) -> None:
