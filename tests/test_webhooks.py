@@ -183,6 +183,16 @@ def test_a_test_can_be_sent_and_a_webhook_deleted(client: Client, receiver: Rece
     assert client.get("/api/webhooks").json() == {"webhooks": []}
 
 
+def test_a_server_without_a_key_says_that_its_operator_has_to_set_one(client: Client, settings: Any) -> None:
+    settings.ENCRYPTION_KEYS = ()
+    body = {"url": "http://127.0.0.1:9/hook", "events": ["crawl.finished"]}
+    refused = client.post("/api/webhooks", body, content_type="application/json")
+    detail = refused.json()["detail"]
+    assert (refused.status_code, detail["code"]) == (409, "no_encryption_key")
+    assert "ARCHON_ENCRYPTION_KEYS" in detail["hint"]
+    assert not Webhook.objects.exists()
+
+
 def test_secrets_are_encrypted_and_keys_can_be_changed(client: Client, receiver: Receiver, settings: Any) -> None:
     secret = made(client, receiver.url)["secret"]
     assert secret not in Webhook.objects.get().secret

@@ -78,7 +78,7 @@ def make_webhook(request: HttpRequest, body: WebhookIn) -> Status[dict[str, Any]
     """The answer is the only time that the secret is shown: receivers check signatures with it."""
     if not settings.ENCRYPTION_KEYS:
         hint = "Run `python manage.py rotate-keys --new` and set ARCHON_ENCRYPTION_KEYS to what it prints."
-        raise AccessError("no_encryption_key", "Secrets cannot be stored yet.", hint=hint, status=503)
+        raise AccessError("no_encryption_key", "Secrets cannot be stored yet.", hint=hint, status=409)
     owner = asking(request).user
     if Webhook.objects.filter(owner=owner).count() >= MOST_WEBHOOKS:
         raise AccessError("too_many_webhooks", f"There are {MOST_WEBHOOKS} already.", hint="Delete one first.")
