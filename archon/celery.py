@@ -22,3 +22,5 @@ class Archon(Celery):  # type: ignore[misc]
 app = Archon("archon")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# Only a worker builds a consumer: by its name, so that nobody else imports it.
+app.steps["consumer"].add("archon.listening:Listening")

@@ -78,10 +78,14 @@ def set_aside(folder: Path) -> Path:
     return folder.rename(kept)
 
 
+def quick_client(url: str) -> Redis:
+    """Each question is answered within a second, or a RedisError says why not: it is not asked again."""
+    return Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), retries=0))
+
+
 def ping(url: str) -> None:
     """One round trip within a second and no retry; a RedisError says why there was none."""
-    retry = Retry(NoBackoff(), retries=0)
-    with Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=retry) as client:
+    with quick_client(url) as client:
         client.ping()
 
 

@@ -45,7 +45,14 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Redis is emptied",
         ("chaos/test_kills.py::test_whatever_part_is_killed_the_crawl_completes_with_every_page_once",),
     ),
-    "F9": ("Redis is half open", ("chaos/test_broker.py::test_a_redis_that_does_not_answer_holds_nobody_up",)),
+    "F9": (
+        "Redis is half open",
+        (
+            "chaos/test_broker.py::test_a_redis_that_does_not_answer_holds_nobody_up",
+            "chaos/test_outages.py::test_a_worker_whose_redis_falls_silent_and_comes_back_works_again_within_a_minute",
+            "test_listening.py::test_a_free_worker_that_hears_nothing_although_messages_wait_connects_anew",
+        ),
+    ),
     "F10": ("Redis is out of memory", ("chaos/test_broker.py::test_a_redis_without_memory_costs_nothing",)),
     "F11": (
         "SQLite is locked by another process",
@@ -61,7 +68,11 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "F14": (
         "it is unknown whether a commit came through",
-        ("chaos/test_failpoints.py::test_a_fault_at_any_boundary_costs_nothing",),
+        (
+            "chaos/test_failpoints.py::test_a_fault_at_any_boundary_costs_nothing",
+            "chaos/test_commit_cut.py::test_a_commit_of_unknown_outcome_costs_nothing",
+            "chaos/test_commit_cut.py::test_a_start_of_unknown_outcome_is_repeated_with_its_key",
+        ),
     ),
     "F15": (
         "a site hangs",

@@ -10,15 +10,20 @@ from collections.abc import Iterator
 import pytest
 from celery import Celery
 
-from tests.chaos.killable import KillableStack, killable_stack
+from tests.chaos.killable import ENDS, KillableStack, killable_stack
+from tests.chaos.relay import Relay
 from tests.chaos.soak import judged
 from tests.e2e.served import Served, served
+from tests.environment import redis_server, temporary_folder
+from tests.stack import eventually, running_stack
 
 PAGES = 40
 END_SECONDS = 120
 # An answer to a submit whose wake-up could not be sent.
 ANSWER_SECONDS = 4.0
 STOP_SECONDS = 15.0
+# Until a worker is at work again whose Redis was silent and is back.
+BACK_SECONDS = 60.0
 # Of every worker process, by default.
 IN_FLIGHT = 8
 
@@ -75,6 +80,27 @@ def test_a_redis_that_hangs_holds_no_request_up(stack: KillableStack, site: Serv
         stack.redis.send_signal(signal.SIGCONT)
     assert seconds < ANSWER_SECONDS
     completed(stack, site, progress_id)
+
+
+def test_a_worker_whose_redis_falls_silent_and_comes_back_works_again_within_a_minute(site: Served, size: int) -> None:
+    """Its connections stay open and say nothing any more; only new ones get through. Nobody restarts it. Half a minute
+    of waiting: with --long only; in the suite archon's test_listening holds the worker's part in it."""
+    if size == 1:
+        pytest.skip("half a minute of waiting: `make chaos-realtime`")
+    with (
+        temporary_folder() as folder,
+        redis_server(folder) as url,
+        Relay(url.removeprefix("unix://")) as relay,
+        running_stack(REDIS_URL=f"redis://127.0.0.1:{relay.port}/0", ARCHON_SWEEP_SECONDS="5") as stack,
+    ):
+        worker = stack.children["worker"]
+        stack.ended(stack.crawl(site.url, max_depth=5))
+        relay.silence()
+        progress_id = stack.crawl(f"{site.url}?again", max_depth=5)
+        relay.recover()
+        row = f"/api/progress/{progress_id}"
+        eventually(lambda: stack.get(row)["status"] in ENDS, seconds=BACK_SECONDS, what="the worker is at work")
+        assert worker.poll() is None
 
 
 def test_an_upgrade_in_the_middle_of_a_crawl_loses_and_doubles_nothing(stack: KillableStack, site: Served) -> None:
