@@ -120,22 +120,37 @@ def is_allowed_host(host: str) -> bool:
 
 
 class OriginMiddleware:
-    """Refuses writes to the API that another site's page makes with this browser."""
+    """Refuses what another site's page asks with this browser: any write, and any reading but a link that is followed.
+
+    Nothing of an answer reaches that page. But how long one takes and how large it is can be measured from there,
+    and a search costs us the same. Browsers say which page asks, in `Origin` or `Sec-Fetch-Site`; scripts say nothing.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         origin = request.headers.get("Origin")
-        if request.method in SAFE_METHODS or origin is None or is_own_origin(origin, request.get_host()):
+        if origin is not None and is_own_origin(origin, request.get_host()):
             return self.get_response(request)
-        body = {
-            "error": f"Pages of {origin} may not write here.",
-            "code": "origin_forbidden",
-            "hint": "Add the origin to ARCHON_TRUSTED_ORIGINS if it is yours.",
-            "field": None,
-        }
-        return JsonResponse({"detail": body}, status=403)
+        if is_of_another_page(request) or (origin is not None and request.method not in SAFE_METHODS):
+            return self._refused(origin or "another site")
+        return self.get_response(request)
+
+    def _refused(self, origin: str) -> HttpResponse:
+        hint = "Add the origin to ARCHON_TRUSTED_ORIGINS if it is yours."
+        return problem(403, f"Pages of {origin} may not ask here.", "origin_forbidden", hint)
+
+
+def is_of_another_page(request: HttpRequest) -> bool:
+    """Another port of this machine is another page too: "same-site" says no more than that the name is alike."""
+    if request.headers.get("Sec-Fetch-Site") not in ("cross-site", "same-site"):
+        return False
+    followed = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest")) == (
+        "navigate",
+        "document",
+    )
+    return not (followed and request.method in SAFE_METHODS)
 
 
 class LocalOperatorMiddleware:

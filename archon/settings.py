@@ -157,6 +157,8 @@ for network in TRUSTED_PROXIES:
         raise ImproperlyConfigured(
             f"ARCHON_TRUSTED_PROXIES is not valid: {error}. Expected addresses such as 127.0.0.1 or 10.1.0.0/24."
         ) from None
+LOGIN_REDIRECT_URL = "/"
+AXES_VERBOSE = False  # a line of every command's output
 AXES_ENABLED = not LOCAL_MODE
 AXES_HANDLER = "archon.logins.LoginHandler"
 AXES_LOCKOUT_CALLABLE = "archon.logins.locked_response"

@@ -182,6 +182,40 @@ def test_a_page_of_another_site_may_not_write_with_the_session_of_this_browser(
     ) is None  # fmt: skip
 
 
+@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_site_may_not_even_ask_unless_a_link_is_followed(
+    client: Client, settings: Any, operator: Any, site: str, local: bool
+) -> None:
+    settings.LOCAL_MODE = local
+    client.force_login(operator)
+    fetch = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    link = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    frame = {**link, "Sec-Fetch-Dest": "iframe"}
+    for route in ROUTES:
+        assert answer(client, route, "GET", **fetch) == 403, route
+        assert answer(client, route, "POST", **link) == 403, route
+    assert client.get("/", headers=frame).status_code == 403
+    assert client.get("/", headers=link).status_code == 200
+    assert client.get("/", headers={"Sec-Fetch-Site": "none"}).status_code == 200
+    assert client.get("/api/whoami", headers={**fetch, "Sec-Fetch-Site": "same-origin"}).status_code == 200
+    settings.CSRF_TRUSTED_ORIGINS = ["https://mine.example"]
+    trusted = {**fetch, "Sec-Fetch-Mode": "cors", "Origin": "https://mine.example"}
+    assert client.get("/api/whoami", headers=trusted).status_code == 200
+
+
+def test_whoever_signs_in_comes_to_the_dashboard_and_to_no_other_site(client: Client, server: None, alice: Any) -> None:
+    alice.is_staff = True
+    alice.save()
+    planted = client.session
+    planted.save()
+    client.cookies["sessionid"] = str(planted.session_key)
+    wanted = {"username": "alice", "password": "a long password of hers", "next": "https://evil.example/"}
+    signed_in = client.post("/admin/login/?next=https://evil.example/", wanted)
+    assert (signed_in.status_code, signed_in["Location"]) == (302, "/")
+    assert client.cookies["sessionid"].value != planted.session_key, "a session that was planted is not the one used"
+
+
 # ---- people -------------------------------------------------------------------------------
 
 
