@@ -1,4 +1,4 @@
-"""The Celery application: `celery -A archon worker` and `celery -A archon beat`."""
+"""The Celery application: `celery -A archon worker` and `celery -A archon.beat beat`."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def worker() -> Finding:
         return Finding("skipped", "unknown without the database", "See database above")
     if check["status"] == "ok":
         return Finding("ok", check["detail"])
-    return Finding("failed", check["detail"], f"{START}, or: celery -A archon worker, and celery -A archon beat")
+    return Finding("failed", check["detail"], f"{START}, or: celery -A archon worker, and celery -A archon.beat beat")
 
 
 def browser() -> Finding:

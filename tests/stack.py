@@ -34,7 +34,7 @@ STOP_SECONDS = 20
 WORKER_OPTIONS = ["--without-mingle", "--without-gossip", "--without-heartbeat"]
 COMMANDS = {
     "worker": ["-m", "celery", "-A", "archon", "worker", *WORKER_OPTIONS, "--loglevel", "WARNING"],
-    "beat": ["-m", "celery", "-A", "archon", "beat", "--loglevel", "WARNING"],
+    "beat": ["-m", "celery", "-A", "archon.beat", "beat", "--loglevel", "WARNING"],
     "web": ["-m", "archon.web", "-b", "127.0.0.1", "-v", "0", "archon.asgi:application"],
 }
 

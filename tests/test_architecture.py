@@ -114,6 +114,28 @@ def defaulted(arguments: ast.arguments) -> Iterator[str]:
             yield one.arg
 
 
+def test_the_clock_loads_no_app_and_knows_every_task_that_its_schedule_names() -> None:
+    code = """
+import sys
+from archon.beat import app
+app.loader.init_worker()
+app.finalize()
+import celery.apps.beat
+loaded = [name for name in sys.modules if name.split(".")[0] in ("crawler", "knowledge", "numpy", "ninja", "axes")]
+loaded += [name for name in sys.modules if name.endswith(".models") and name.startswith(("archon", "progress"))]
+assert not loaded, loaded
+import django
+django.setup()
+from archon.celery import app as worker
+worker.loader.import_default_modules()
+unknown = {entry["task"] for entry in app.conf.beat_schedule.values()} - set(worker.tasks)
+assert not unknown, unknown
+"""
+    environment = {**os.environ, DJANGO_SETTINGS: "archon.settings"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("entry", ["archon.asgi", "archon.web"])
 def test_the_web_process_does_not_load_the_heavy_libraries(entry: str) -> None:
     code = f"import sys, {entry}; print([name for name in {HEAVY!r} if name in sys.modules])"

@@ -31,7 +31,7 @@ def worker() -> Plan:
 
 def beat() -> Plan:
     options = ["--pidfile=", "--loglevel", settings.LOG_LEVEL]
-    return plan("beat", python("celery", "-A", "archon", "beat", *options), grace_seconds=1.0)
+    return plan("beat", python("celery", "-A", "archon.beat", "beat", *options), grace_seconds=1.0)
 
 
 def web() -> Plan:

@@ -140,7 +140,7 @@ class Cluster:
         for name in WORKERS:
             options = ["--concurrency", "1", "-n", f"{name}@localhost", "--loglevel", "WARNING"]
             self._add(name, [python, "-m", "celery", "-A", "archon", "worker", *options])
-        self._add("beat", [python, "-m", "celery", "-A", "archon", "beat", "--pidfile=", "--loglevel", "WARNING"])
+        self._add("beat", [python, "-m", "celery", "-A", "archon.beat", "beat", "--pidfile=", "--loglevel", "WARNING"])
         self._start_nginx()
         eventually(self._is_ready, seconds=90, what="/ready is green")
 
