@@ -97,7 +97,7 @@ model: install-dev ## make the bundled embedding model again from its published 
 cluster: install-dev ## PostgreSQL, Redis, two web processes behind nginx, three workers; ARGS=--check kills each
 	@$(VENV)/python -m tests.cluster $(ARGS)
 
-fuzz-api: install-dev ## many random requests to every operation of the REST API, allowed and forbidden: ARGS="--examples 1000 --postgres"
+fuzz-api: install-dev ## many random requests to every operation of the REST API, allowed and forbidden: ARGS="--examples 1000 --postgres --server"
 	@$(VENV)/python -m pytest -q tests/fuzz --examples 200 $(ARGS)
 
 ssrf: install-dev ## every spelling of a forbidden address, every way in, over HTTP and by a browser

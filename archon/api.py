@@ -26,6 +26,9 @@ from knowledge.errors import KnowledgeError
 from progress.api import router as progress_router
 from progress.errors import ProgressError
 
+BODY = "body"
+AS_JSON = "Send one JSON object with Content-Type: application/json."
+
 
 class Api(NinjaAPI):
     """Its OpenAPI also says how it refuses."""
@@ -76,21 +79,28 @@ def render_unknown_client(request: HttpRequest, error: UnknownClient) -> HttpRes
 @api.exception_handler(ValidationError)
 def render_validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """The first fault names the field; all of them are listed."""
-    faults = [
-        {"field": ".".join(str(part) for part in fault["loc"][1:] if part != "body") or None, "error": fault["msg"]}
-        for fault in error.errors
-    ]
+    faults = [_fault(fault) for fault in error.errors]
     first = faults[0] if faults else {"field": None, "error": "invalid request"}
     named = f"{first['field']}: " if first["field"] else ""
+    see = "See /api/docs for what this endpoint takes."
     return problem(
         request,
         422,
         error=f"{named}{first['error']}",
         code="invalid_request",
-        hint="See /api/docs for what this endpoint takes.",
+        hint=f"{AS_JSON} {see}" if first["field"] == BODY else see,
         field=first["field"],
         faults=faults,
     )
+
+
+def _fault(fault: Any) -> dict[str, str | None]:
+    """The field by its path in the body or the query; a body that is none at all is the field `body`."""
+    source, *path = fault["loc"]
+    field = ".".join(str(part) for part in path if part != BODY)
+    if not field and source == BODY:
+        return {"field": BODY, "error": "Field required" if fault["type"] == "missing" else "A JSON object is expected"}
+    return {"field": field or None, "error": fault["msg"]}
 
 
 @api.exception_handler(MultiPartParserError)
@@ -106,5 +116,5 @@ def render_unreadable_body(request: HttpRequest, error: Exception) -> HttpRespon
 def render_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     hint = "See /api/docs for what this endpoint takes."
     if error.status_code == 400:  # ninja's own words for a body that is no JSON
-        hint = "Send one JSON object with Content-Type: application/json. " + hint
+        hint = f"{AS_JSON} {hint}"
     return problem(request, error.status_code, error=str(error), code="bad_request", hint=hint)

@@ -1,7 +1,7 @@
 """What a request is answered that nothing foresaw, and one whose database was away: in the API's shape, never a page.
 
 Django calls `server_error` for what a view or a middleware raised, inside the handling of that error, and the
-others for what it refuses itself.
+other two for what it refuses itself. A method that an address does not take has no such hook: `WrongMethod`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import sys
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.views.defaults import bad_request as plain_bad_request
 from django.views.defaults import page_not_found as plain_not_found
 from django.views.defaults import server_error as plain_page
 
-from archon.auth import problem
+from archon.auth import GetResponse, problem
 
 RETRY_AFTER_SECONDS = 5
 
@@ -44,3 +45,21 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api/"):
         return problem(400, "The request cannot be read.", "bad_request", "See /api/docs.")
     return plain_bad_request(request, exception)
+
+
+class WrongMethod:
+    """Middleware: every 405 of the API in its shape, with the methods there are, for a program and for a person."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.status_code != 405 or not request.path.startswith("/api/"):
+            return response
+        allowed = response["Allow"]
+        refused = problem(
+            405, f"{request.method} is not possible here.", "method_not_allowed", f"This address takes {allowed}."
+        )
+        refused["Allow"] = allowed
+        return refused

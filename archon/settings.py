@@ -215,6 +215,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "archon.figures.RequestTimes",
+    "archon.failures.WrongMethod",
     "django.middleware.security.SecurityMiddleware",
     "archon.static.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",

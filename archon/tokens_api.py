@@ -14,6 +14,7 @@ from archon.auth import SUBPROTOCOL, TICKET, asking
 from archon.errors import AccessError
 from archon.models import ApiToken
 from archon.scopes import Scope
+from progress.request import RequestBody
 
 router = Router(tags=["access"])
 # More would be a leak, or a script that makes one at every start.
@@ -27,7 +28,7 @@ class WhoAmI(Schema):
     scopes: list[Scope]
 
 
-class TokenIn(Schema):
+class TokenIn(RequestBody):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     scopes: Annotated[list[Scope], Field(min_length=1)] = [Scope.READ, Scope.MCP]
     days: Annotated[int | None, Field(ge=1, le=tokens.MOST_DAYS)] = 365

@@ -10,6 +10,7 @@ from pydantic import StringConstraints
 
 from crawler.actions import CrawlRequest
 from progress.messages import UrlVerdict
+from progress.request import RequestBody
 from progress.viewer import Viewer
 
 # PostgreSQL stores no NUL, and no address has one.
@@ -18,7 +19,7 @@ Glob = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
-class CrawlIn(Schema):
+class CrawlIn(RequestBody):
     """What to crawl, and how far."""
 
     url: str = Field("", description="Address to start from, http or https.", max_length=4_000)

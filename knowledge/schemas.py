@@ -10,6 +10,7 @@ from pydantic import ConfigDict, StringConstraints
 
 from knowledge.search import MAX_MATCHES, MAX_QUERY_CHARS, Mode, ReturnMode
 from knowledge.search.evaluation import MODES
+from progress.request import RequestBody
 
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 KnowledgeType = Literal["technical", "business"]
@@ -76,7 +77,7 @@ class ItemSummaryList(Schema):
     pages: int
 
 
-class ItemUpdate(Schema):
+class ItemUpdate(RequestBody):
     """Only the fields that are sent change."""
 
     title: str = Field("", min_length=1, max_length=500)
@@ -237,7 +238,7 @@ class PageHtml(Schema):
     truncated: bool
 
 
-class RagQuery(Schema):
+class RagQuery(RequestBody):
     query: str = Field("", description="A question or a few words; identifiers are found whole and by part.")
     source: str | None = Field(None, description="source_id of the one source to search in.")
     tags: list[Tag] = Field(default_factory=list, max_length=50, description="Only sources that carry all of these.")
@@ -302,7 +303,7 @@ class RagAnswer(Schema):
     took_ms: float
 
 
-class EvalQuestionIn(Schema):
+class EvalQuestionIn(RequestBody):
     """`expected`: URLs of pages that answer, or their ends from a slash on; a list, or one."""
 
     model_config = ConfigDict(extra="forbid")
@@ -313,7 +314,7 @@ class EvalQuestionIn(Schema):
     tags: list[Tag] = Field(default_factory=list, max_length=50)
 
 
-class RagEval(Schema):
+class RagEval(RequestBody):
     """More questions than a request can wait for are for `manage.py eval`."""
 
     questions: list[EvalQuestionIn] = Field(min_length=1, max_length=200)
@@ -404,7 +405,7 @@ class CodeExampleList(Schema):
     has_more: bool
 
 
-class CodeExampleQuery(Schema):
+class CodeExampleQuery(RequestBody):
     query: str = Field("", description="What the code does, or names that stand in it.")
     source: str | None = Field(None, description="source_id of the one source to search in.")
     tags: list[Tag] = Field(default_factory=list, max_length=50, description="Only sources that carry all of these.")

@@ -71,3 +71,16 @@ def test_an_address_that_leads_nowhere_is_told_in_the_shape_of_the_api(answering
         answer = answering.get(path)
         assert (answer.status_code, answer.json()["detail"]["code"]) == (404, "not_found"), path
     assert answering.get("/nowhere")["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/whoami", "/api/health", "/api/progress/a/events"])
+@pytest.mark.parametrize("method", ["TRACE", "PATCH", "DELETE", "FOO"])
+def test_a_method_that_an_address_does_not_take_is_told_with_those_it_takes(
+    answering: Client, path: str, method: str
+) -> None:
+    answer = answering.generic(method, path)
+    detail = answer.json()["detail"]
+    assert (answer.status_code, detail["code"]) == (405, "method_not_allowed")
+    assert "GET" in answer["Allow"]
+    assert answer["Allow"] in detail["hint"]

@@ -78,6 +78,13 @@ def test_requests_are_timed_by_route(client: Client) -> None:
     assert read(client)[name] == before + 1
 
 
+def test_a_method_that_somebody_invents_makes_no_figure_of_its_own(client: Client) -> None:
+    client.generic("INVENTED", "/api/whoami")
+    methods = {key[1][0] for key in read(client) if key[0] == "archon_request_seconds_count"}
+    assert "other" in methods
+    assert "INVENTED" not in methods
+
+
 def test_a_database_that_is_away_takes_no_other_figure_along(client: Client, monkeypatch: Any) -> None:
     def away() -> Any:
         raise DatabaseError("away")

@@ -17,13 +17,14 @@ from archon.errors import AccessError
 from archon.webhooks.models import Delivery, Webhook
 from crawler.engine import guard
 from crawler.urls import canonical_url
+from progress.request import RequestBody
 from progress.wire import encode
 
 router = Router(tags=["webhooks"])
 MOST_WEBHOOKS = 20
 
 
-class WebhookIn(Schema):
+class WebhookIn(RequestBody):
     url: Annotated[str, Field(min_length=1, max_length=2_000)]
     events: Annotated[list[Webhook.Event], Field(min_length=1)] = [Webhook.Event.FINISHED, Webhook.Event.FAILED]
 

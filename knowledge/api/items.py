@@ -70,7 +70,7 @@ def read_item(request: HttpRequest, source_id: str) -> ItemBody:
 
 @router.put("/knowledge-items/{source_id}", response=schemas.ItemChanged, summary="Change a source")
 def update_item(request: HttpRequest, source_id: str, body: schemas.ItemUpdate) -> dict[str, Any]:
-    changes = actions.ItemChanges(**body.dict(exclude_unset=True))  # type: ignore[typeddict-item]
+    changes = actions.ItemChanges(**body.model_dump(exclude_unset=True))  # type: ignore[typeddict-item]
     actions.update_item(source_id, changes, viewer_of(request))
     return {"message": "Source updated.", "source_id": source_id}
 

@@ -57,7 +57,7 @@ def rag_query(request: HttpRequest, body: schemas.RagQuery) -> dict[str, Any]:
 @router.post("/rag/eval", response=schemas.RagEvaluation, summary="Score the search on your own questions")
 def rag_eval(request: HttpRequest, body: schemas.RagEval) -> dict[str, Any]:
     started = time.perf_counter()
-    questions = read_questions([question.dict() for question in body.questions])
+    questions = read_questions([question.model_dump() for question in body.questions])
     evaluation = evaluate(questions, list(dict.fromkeys(body.modes)), viewer=viewer_of(request))
     return {
         "modes": [asdict(score) for score in evaluation.modes],

@@ -9,9 +9,10 @@ from ninja import Field, Schema
 
 from knowledge.chat.messages import MESSAGE_CHARS, MessageBody, TypingBody
 from knowledge.chat.models import SESSION_ID_CHARS
+from progress.request import RequestBody
 
 
-class SessionIn(Schema):
+class SessionIn(RequestBody):
     session_id: Annotated[str, Field(max_length=SESSION_ID_CHARS, description="Any text; empty for a new one.")] = ""
     title: Annotated[str, Field(max_length=200)] = ""
 
@@ -45,7 +46,7 @@ class SessionMessages(Schema):
     updated_at: datetime
 
 
-class MessageIn(Schema):
+class MessageIn(RequestBody):
     message: Annotated[str, Field(max_length=MESSAGE_CHARS)]
     source_id: str | None = None
 
