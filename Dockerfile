@@ -28,7 +28,8 @@ ENV PATH=/opt/archon/bin:$PATH \
     ARCHON_MODE=server \
     ARCHON_DATA_DIR=/var/lib/archon \
     ARCHON_LOG_FORMAT=json
-USER archon
+# By its number: who runs the image can tell that it is not root.
+USER 10001
 VOLUME /var/lib/archon
 EXPOSE 8080
 CMD ["python", "-m", "archon.web", "-e", "tcp:port=8080:interface=0.0.0.0:backlog=4096", "--websocket_timeout", "-1", "--websocket-max-message-size", "65536", "archon.asgi:application"]

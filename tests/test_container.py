@@ -6,11 +6,15 @@ No container runtime is at hand where the suite runs: that the image builds is n
 from __future__ import annotations
 
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from django.test import Client
 
 from archon.settings import env
 
@@ -27,7 +31,7 @@ def test_our_parts_run_without_rights_on_a_file_system_they_cannot_change(name: 
     assert part["cap_drop"] == ["ALL"]
     assert part["security_opt"] == ["no-new-privileges:true"]
     assert "user" not in part  # the image's own, which is not root
-    assert re.search(r"^USER archon$", DOCKERFILE, re.MULTILINE)
+    assert re.search(r"^USER 10001$", DOCKERFILE, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -62,3 +66,39 @@ def test_the_image_holds_every_folder_that_runs() -> None:
 def test_images_are_pinned() -> None:
     for part in COMPOSE["services"].values():
         assert re.search(r":\d", part["image"]), part["image"]
+
+
+@pytest.mark.parametrize("names", ["archon.example.org,other.example", ".example.org", "127.0.0.1", "*"])
+def test_the_web_process_is_asked_under_a_name_that_it_answers_to(client: Client, settings: Any, names: str) -> None:
+    command = COMPOSE["services"]["web"]["healthcheck"]["test"][1:]
+    assert command[:2] == ["python", "-c"]
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        code = command[2].replace(":8080", f":{listening.getsockname()[1]}")
+        asking = subprocess.Popen([sys.executable, "-c", code], env={"ARCHON_ALLOWED_HOSTS": names})
+        asked, _ = listening.accept()
+        with asked:
+            lines = asked.recv(65_536).decode().split("\r\n")
+            asked.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        assert asking.wait(30) == 0
+    method, path, _ = lines[0].split()
+    host = next(line.partition(": ")[2] for line in lines if line.lower().startswith("host:"))
+    settings.LOCAL_MODE, settings.ALLOWED_HOSTS = False, names.split(",")
+    assert client.generic(method, path, headers={"Host": host}).status_code == 200
+    assert client.get("/health", headers={"Host": "rebound.example.net"}).status_code == (200 if names == "*" else 400)
+
+
+def test_a_server_that_is_not_well_fails_its_check() -> None:
+    code = COMPOSE["services"]["web"]["healthcheck"]["test"][3]
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace(":8080", f":{port}")],
+        env={"ARCHON_ALLOWED_HOSTS": "x"},
+        capture_output=True,
+    )
+    assert done.returncode == 1
+
+
+def test_settings_that_compose_does_not_name_can_be_given_to_every_part() -> None:
+    for name in OURS:
+        assert COMPOSE["services"][name]["env_file"] == [{"path": ".env", "required": False}]
