@@ -13,6 +13,7 @@ from django.utils import timezone
 from archon.models import SocketTicket
 from archon.webhooks.models import Delivery
 from crawler.models import CrawlJob, CrawlUrl
+from knowledge.ingest import revisions
 from knowledge.models import Upload
 from progress.models import Progress
 from progress.status import TERMINAL
@@ -31,6 +32,7 @@ def forget_old() -> None:
         log.objects.filter(attempt_time__lt=before).delete()
     Session.objects.filter(expire_date__lt=now).delete()
     SocketTicket.objects.filter(expires_at__lt=now).delete()
+    revisions.trim()
 
 
 def _forget_operations(before: datetime) -> None:

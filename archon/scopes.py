@@ -85,6 +85,7 @@ ROUTES: Mapping[str, Row] = {
         "api/pages/by-url",
         "api/pages/<page_id>",
         "api/pages/<page_id>/html",
+        "api/pages/<page_id>/diff",
         "api/database/metrics",
         "api/rag/sources",
     ),

@@ -678,6 +678,20 @@ REMOVED_PAGES_DAYS = env.integer(
     at_least=1,
     at_most=36_500,
 )
+REVISIONS_PER_PAGE = env.integer(
+    "ARCHON_REVISIONS_PER_PAGE",
+    5,
+    "Earlier texts kept of a page that changed, to show what changed; 0: none.",
+    at_least=0,
+    at_most=1_000,
+)
+REVISIONS_MEGABYTES = env.integer(
+    "ARCHON_REVISIONS_MEGABYTES",
+    256,
+    "MiB, compressed, that the earlier texts of all pages may take; the oldest go first.",
+    at_least=0,
+    at_most=1_000_000,
+)
 
 
 # ---- Progress -----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from knowledge.changes import PageChange
+from knowledge.diff import PageDiff
 from knowledge.listing import item_body, item_metadata
 from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem
 from knowledge.search import ExampleHit, SearchHit
@@ -93,6 +94,23 @@ def page_body(page: Document) -> dict[str, Any]:
         "metadata": page,
         "created_at": page.first_seen_at,
         "updated_at": page.changed_at,
+    }
+
+
+def diff_body(page: Document, found: PageDiff) -> dict[str, Any]:
+    return {
+        "page_id": str(page.pk),
+        "source_id": page.item.source_id,
+        "url": page.url,
+        "title": (page.alias_of or page).title,
+        "title_before": found.title_before,
+        "since": found.since,
+        "until": found.until,
+        "changed_at": page.changed_at,
+        "diff": "\n".join(found.lines),
+        "added": found.added,
+        "removed": found.removed,
+        "truncated": found.truncated,
     }
 
 

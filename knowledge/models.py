@@ -195,6 +195,22 @@ class Document(models.Model):
         return self.title or self.url
 
 
+class PageRevision(models.Model):
+    """What a page said before it changed: its Markdown in UTF-8, compressed by zlib. It goes with its page."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="revisions")
+    # From when on, and until when the page said this.
+    since = models.DateTimeField()
+    replaced_at = models.DateTimeField(default=timezone.now)
+    title = models.TextField(blank=True)
+    # Of `packed`, in bytes: what the bound of all of them is summed up from.
+    size = models.PositiveIntegerField()
+    packed = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.title} until {self.replaced_at:%Y-%m-%d %H:%M}"
+
+
 class RemovedPage(models.Model):
     """That a page was here: kept for a while after it left its site, so that lists of changes can tell."""
 

@@ -203,6 +203,25 @@ class ChangeList(Schema):
     has_more: bool
 
 
+class PageDiff(Schema):
+    """`diff` is unified, without names of files: lines that begin with `@@`, a blank, `-` or `+`. It starts from what
+    the page said from `since` until `until`; these are null when no earlier text of it is kept. `truncated`: the page
+    is too long to compare or to show all of it."""
+
+    page_id: str
+    source_id: str
+    url: str
+    title: str
+    title_before: str
+    since: datetime | None
+    until: datetime | None
+    changed_at: datetime
+    diff: str
+    added: int
+    removed: int
+    truncated: bool
+
+
 class PageMetadata(Schema):
     description: str
     language: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from django.http import HttpRequest
@@ -9,7 +10,8 @@ from ninja import Query, Router
 
 from knowledge import schemas
 from knowledge.api.params import Offset, PageLimit, Text, item_of, window
-from knowledge.bodies import page_body, page_summary_body
+from knowledge.bodies import diff_body, page_body, page_summary_body
+from knowledge.diff import diff_of
 from knowledge.errors import BadQuery
 from knowledge.models import Document
 from knowledge.pages import page_by_id, page_by_url
@@ -64,3 +66,10 @@ def read_page_html(request: HttpRequest, page_id: str) -> dict[str, Any]:
         "html": rendered.html,
         "truncated": rendered.truncated,
     }
+
+
+@router.get("/pages/{page_id}/diff", response=schemas.PageDiff, summary="What changed in a page")
+def read_page_diff(request: HttpRequest, page_id: str, since: datetime | None = None) -> dict[str, Any]:
+    """Its text as it was at `since` (ISO 8601; without it, before its last change) and as it is, line by line."""
+    page = page_by_id(viewer_of(request), page_id)
+    return diff_body(page, diff_of(page, since))

@@ -19,6 +19,7 @@ from knowledge.errors import UnknownSource
 from knowledge.ingest.batches import batches
 from knowledge.ingest.example_rows import ExampleRenewal, remove_examples
 from knowledge.ingest.prepare import PreparedChunk, PreparedDocument, PreparedExamples
+from knowledge.ingest.revisions import keep_texts
 from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem, RemovedPage
 from knowledge.search.keyword import IndexEntry, keyword_index
 from knowledge.search.words import IndexedText
@@ -150,6 +151,7 @@ class _Batch:
 
     def store(self) -> list[Stored]:
         changing = [doc for doc in self.by_url.values() if doc.content_hash != self.latest[doc.url_hash].content_hash]
+        keep_texts(changing)
         for document in changing:
             if not _is_alias(document):
                 self._leave(document, changing)

@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 16bd7294c220b46a6f43698bcd1d42b2bd7bd785e7f481a7c7c17e42c62d0065
+// digest: 7d2e8527f244053a089c17202ebe987f664349596734b5f440333dcdd6ac943d
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -410,6 +410,22 @@ export interface paths {
             cookie?: never;
         };
         get: operations["knowledge_api_pages_read_page_html"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pages/{page_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["knowledge_api_pages_read_page_diff"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1306,6 +1322,21 @@ export interface components {
             url: string;
             title: string;
             html: string;
+            truncated: boolean;
+        };
+        PageDiff: {
+            page_id: string;
+            source_id: string;
+            url: string;
+            title: string;
+            title_before: string;
+            since: string | null;
+            until: string | null;
+            /** Format: date-time */
+            changed_at: string;
+            diff: string;
+            added: number;
+            removed: number;
             truncated: boolean;
         };
         UploadStarted: {
@@ -2432,6 +2463,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageHtml"];
+                };
+            };
+        };
+    };
+    knowledge_api_pages_read_page_diff: {
+        parameters: {
+            query?: {
+                since?: string | null;
+            };
+            header?: never;
+            path: {
+                page_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageDiff"];
                 };
             };
         };
