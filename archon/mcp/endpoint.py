@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from archon.mcp import load_sdk
-from archon.mcp.memory import Rememberer, given_passages
+from archon.mcp.cancelling import cancel_elsewhere
+from archon.mcp.memory import CallName, Rememberer, given_passages, notes
 from archon.mcp.sessions import HEADER, SCOPE_KEY, Sessions, caller_of, new_session_id, sessions
 from progress.threads import in_pool
 
@@ -53,7 +54,8 @@ class McpEndpoint:
             await refuse(send, 413, f"The request is larger than {MAX_BODY_BYTES} bytes.")
             return
         method, params = method_of(body)
-        if method == "notifications/cancelled" and self._cancel(scope, params):
+        if method == "notifications/cancelled":
+            await self._cancel(scope, params)
             await answer(send, 202, None)
             return
         if method == "initialize":
@@ -66,16 +68,21 @@ class McpEndpoint:
 
     async def _forget(self, session_id: str, account: int | None) -> None:
         self.sessions.forget(session_id, account)
-        await in_pool(given_passages().forget, Rememberer(account, session_id))
+        for memory in (given_passages(), notes()):
+            await in_pool(memory.forget, Rememberer(account, session_id))
 
-    def _cancel(self, scope: Message, params: Message) -> bool:
+    async def _cancel(self, scope: Message, params: Message) -> None:
         """A cancel comes as a request of its own; the SDK, stateless, would not know which call it means."""
-        session_id = session_id_of(scope)
-        session = self.sessions.of(session_id, account=caller_of(scope).user_id) if session_id else None
-        cancel = session.running.get(str(params.get("requestId"))) if session else None
-        if cancel is not None:
+        call = CallName(
+            caller_of(scope).user_id, session_id_of(scope), str(params.get("requestId"))[:MAX_SESSION_CHARS]
+        )
+        if not call.session_id:
+            return
+        session = self.sessions.of(call.session_id, account=call.account)
+        if cancel := session.running.get(call.request_id):
             cancel()
-        return cancel is not None
+        else:
+            await cancel_elsewhere(call)
 
     async def _manager(self) -> StreamableHTTPSessionManager:
         if self._starting is None or (self._life is not None and self._life.done()):

@@ -19,6 +19,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CLIENT_INFO_META_KEY
 from pydantic import ValidationError
 
+from archon.mcp.cancelling import cancelled_from_elsewhere
+from archon.mcp.memory import CallName
 from archon.mcp.sessions import HEADER, SCOPE_KEY, Caller, Session, caller, caller_of, current, sessions
 from progress.log_rows import LOGGER
 from progress.viewer import OPERATOR
@@ -74,12 +76,13 @@ class CallLog:
     async def _logged(self, session: Session, ctx: Context, call_next: CallNext) -> HandlerResult:
         started = time.perf_counter()
         outcome: dict[str, Any] = {}
-        request_id = str(ctx.request_id)
+        call = CallName.of(caller.get().user_id, session.shared_id, ctx.request_id)
         try:
             with anyio.CancelScope() as scope:
                 # A cancel comes as a request of its own, which finds the call by this.
-                session.running[request_id] = scope.cancel
-                result = await call_next(ctx)
+                session.running[call.request_id] = scope.cancel
+                async with cancelled_from_elsewhere(call, scope.cancel):
+                    result = await call_next(ctx)
                 outcome = outcome_of(result)
                 return result
             outcome = {"error": "cancelled by the client"}
@@ -97,7 +100,7 @@ class CallLog:
             outcome = {"error": f"{type(error).__name__}: {error}"}
             raise
         finally:
-            session.running.pop(request_id, None)
+            session.running.pop(call.request_id, None)
             self._record(session, ctx, outcome, time.perf_counter() - started)
 
     def _record(self, session: Session, ctx: Context, outcome: Mapping[str, Any], seconds: float) -> None:

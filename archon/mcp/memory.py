@@ -1,7 +1,7 @@
-"""What every web process knows of a session: the passages it was given and the crawls it started.
+"""What every web process knows of a session: passages it was given, crawls it started, its log level, its cancels.
 
 In Redis, so that a session may be answered by any process and outlives a restart. What is kept is a
-convenience: while Redis is away passages are told again, and each process counts crawls for itself.
+convenience: while Redis is away passages are told again, and each process knows what itself was told.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ T = TypeVar("T")
 PASSAGES_KEPT = 2_000
 # Of silence; an assistant that comes back later has forgotten the passages as well.
 REMEMBERED_SECONDS = 24 * 3_600
+# A cancel may overtake its call, but not by more.
+CANCEL_SECONDS = 60
+REQUEST_ID_CHARS = 128
 REDIS_SECONDS = 0.5
 AWAY_SECONDS = 5.0
 
@@ -45,9 +48,33 @@ class Rememberer(NamedTuple):
         return f"archon:mcp:given:{self.account or ''}:{self.session_id}"
 
     @property
+    def level_key(self) -> str:
+        return f"archon:mcp:level:{self.account or ''}:{self.session_id}"
+
+    @property
     def crawls_key(self) -> str:
         """A client that keeps no session is counted by its name."""
         return f"mcp-crawls:{self.account or ''}:{self.session_id or self.client}"
+
+
+class CallName(NamedTuple):
+    """By which a cancel means a call. The session's account is part of it: nobody ends the calls of another."""
+
+    account: int | None
+    session_id: str
+    request_id: str
+
+    @classmethod
+    def of(cls, account: int | None, session_id: str, request_id: object) -> CallName:
+        return cls(account, session_id, str(request_id)[:REQUEST_ID_CHARS])
+
+    @property
+    def topic(self) -> str:
+        return f"mcp-call:{self.account or ''}:{self.session_id}:{self.request_id}"
+
+    @property
+    def key(self) -> str:
+        return f"archon:{self.topic}"
 
 
 def calling() -> Rememberer:
@@ -56,8 +83,8 @@ def calling() -> Rememberer:
     return Rememberer(caller.get().user_id, session.id, session.client_id)
 
 
-class GivenPassages:
-    """Ids of the chunks that sessions were given, in a sorted set each: newest last, bounded, expiring."""
+class SharedMemory:
+    """Redis, asked briefly: no answer is worth holding a call up."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis = Redis.from_url(
@@ -67,6 +94,22 @@ class GivenPassages:
             retry=Retry(NoBackoff(), retries=1),
         )
         self._away_until = 0.0
+
+    def _asked(self, question: Callable[[], Any], otherwise: T) -> T:
+        """No answer is worth waiting for again and again: after a failure Redis is left alone for some seconds."""
+        if time.monotonic() < self._away_until:
+            return otherwise
+        try:
+            answer: T = question()
+            return answer
+        except RedisError as error:
+            logger.warning("sessions of assistants are not remembered, Redis is away: %s", error)
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            return otherwise
+
+
+class GivenPassages(SharedMemory):
+    """Ids of the chunks that sessions were given, in a sorted set each: newest last, bounded, expiring."""
 
     def given(self, who: Rememberer) -> frozenset[int]:
         if not who.session_id:
@@ -91,22 +134,37 @@ class GivenPassages:
     def forget(self, who: Rememberer) -> None:
         self._asked(lambda: self._redis.delete(who.passages_key), None)
 
-    def _asked(self, question: Callable[[], Any], otherwise: T) -> T:
-        """No answer is worth waiting for again and again: after a failure Redis is left alone for some seconds."""
-        if time.monotonic() < self._away_until:
-            return otherwise
-        try:
-            answer: T = question()
-            return answer
-        except RedisError as error:
-            logger.warning("passages may be told twice, Redis is away: %s", error)
-            self._away_until = time.monotonic() + AWAY_SECONDS
-            return otherwise
+
+class SessionNotes(SharedMemory):
+    """The log level that a session asked for, and the calls that it cancelled."""
+
+    def set_level(self, who: Rememberer, level: str) -> None:
+        if who.session_id:
+            self._asked(lambda: self._redis.set(who.level_key, level, ex=REMEMBERED_SECONDS), None)
+
+    def level(self, who: Rememberer) -> str | None:
+        """None: it never asked, or nobody knows."""
+        found: Any = self._asked(lambda: self._redis.get(who.level_key), None) if who.session_id else None
+        return None if found is None else bytes(found).decode()
+
+    def forget(self, who: Rememberer) -> None:
+        self._asked(lambda: self._redis.delete(who.level_key), None)
+
+    def cancel(self, call: CallName) -> None:
+        self._asked(lambda: self._redis.set(call.key, 1, ex=CANCEL_SECONDS), None)
+
+    def is_cancelled(self, call: CallName) -> bool:
+        return bool(self._asked(lambda: self._redis.exists(call.key), 0))
 
 
 @functools.cache
 def given_passages() -> GivenPassages:
     return GivenPassages(settings.REDIS_URL)
+
+
+@functools.cache
+def notes() -> SessionNotes:
+    return SessionNotes(settings.REDIS_URL)
 
 
 def may_crawl(who: Rememberer) -> bool:

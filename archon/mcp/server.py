@@ -16,6 +16,7 @@ from archon.embedded.running import StartFailed
 from archon.mcp import NAME, VERSION, asking
 from archon.mcp.arguments import Arguments
 from archon.mcp.logs import CallLog
+from archon.mcp.memory import calling, notes
 from archon.mcp.sessions import Session, caller, current
 from archon.mcp.tools import add_tools
 from knowledge.errors import UnknownPage
@@ -70,7 +71,11 @@ class AfterStart:
 
 
 async def set_level(ctx: ServerRequestContext[Any, Any], params: SetLevelRequestParams) -> EmptyResult:
-    current.get().log_level = params.level
+    """For all of the session, whichever process answers its calls."""
+    session = current.get()
+    session.log_level = params.level
+    if session.shared_id:
+        await in_pool(notes().set_level, calling(), params.level)
     return EmptyResult()
 
 

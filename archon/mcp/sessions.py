@@ -44,6 +44,11 @@ class Session:
     def client_id(self) -> str:
         return self.id or label(self.client_name, self.client_version)
 
+    @property
+    def shared_id(self) -> str:
+        """Under which other processes know it, too: over stdio there are none."""
+        return self.id if self.transport == "http" else ""
+
     def named(self, name: str, version: str) -> None:
         """The only client of a stdio server has said who it is."""
         if self.client_name != slug(name):

@@ -17,13 +17,14 @@ from mcp.server.connection import allowed_log_levels
 from mcp.server.mcpserver import Context
 from mcp_types import LoggingLevel, LoggingMessageNotification, LoggingMessageNotificationParams
 
+from archon.mcp.memory import calling, notes
 from archon.mcp.sessions import current
 from progress import history
 from progress.consumers import ProgressSource
 from progress.groups import progress_topic
 from progress.hub import hub
 from progress.status import TERMINAL
-from progress.threads import in_thread
+from progress.threads import in_pool, in_thread
 
 LOGGER = "archon.crawl"
 # Clients give a silent call up after 60 s; many take a progress notification as a sign of life.
@@ -81,6 +82,7 @@ class Teller:
 async def watch(progress_id: str, seconds: float, ctx: Context[Any, Any]) -> None:
     """Until the crawl is over, or for so many seconds."""
     teller = Teller(ctx)
+    await know_level()
     with anyio.move_on_after(seconds):
         async with anyio.create_task_group() as both:
             both.start_soon(keep_alive, teller)
@@ -88,6 +90,13 @@ async def watch(progress_id: str, seconds: float, ctx: Context[Any, Any]) -> Non
                 async for snapshot in told:
                     await teller.tell(snapshot)
             both.cancel_scope.cancel()
+
+
+async def know_level() -> None:
+    """The session may have told it to another process; what it tells this one meanwhile counts at once."""
+    session = current.get()
+    if session.shared_id and (level := await in_pool(notes().level, calling())) in LEVELS:
+        session.log_level = level
 
 
 async def keep_alive(teller: Teller) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,14 +11,8 @@ from redis import Redis
 
 from archon import limits
 from archon.mcp import memory
-from archon.mcp.memory import GivenPassages, Rememberer, crawls_counted, may_crawl
-from tests.web import WebProcess, world
+from archon.mcp.memory import CallName, GivenPassages, Rememberer, SessionNotes, crawls_counted, may_crawl
 
-STORE = """
-from tests.knowledge.pages import page, source, store
-texts = [f"# Part {n}\\n\\nThe walrus of part {n} sleeps on ice." for n in range(9)]
-store(source(), *[page(f"p{n}", text, f"Part {n}") for n, text in enumerate(texts)])
-"""
 ZED = Rememberer(None, "zed_1_0123456789ab")
 
 
@@ -90,43 +81,25 @@ class TestCrawls:
         assert (may_crawl(ZED), crawls_counted(ZED)) == (False, 0)
 
 
-def call(web: WebProcess, session: str, tool: str, **arguments: Any) -> dict[str, Any]:
-    """One call as a client makes it, to the process that a load balancer happened to choose."""
-    params = {"name": tool, "arguments": arguments}
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    headers = {
-        "Content-Type": "application/json",
-        "Accept": "application/json, text/event-stream",
-        "Mcp-Session-Id": session,
-    }
-    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=60)
-    with contextlib.closing(connection):
-        connection.request("POST", "/mcp", json.dumps(body), headers)
-        text = connection.getresponse().read().decode()
-    (data,) = [line for line in text.splitlines() if line.startswith("data: {")]
-    result = json.loads(data.removeprefix("data: "))["result"]
-    assert not result["isError"], result
-    return dict(result["structuredContent"])
+class TestNotes:
+    def test_the_level_and_a_cancel_are_known_to_the_other_process(self, redis: Redis) -> None:
+        one, other = SessionNotes(django_settings.REDIS_URL), SessionNotes(django_settings.REDIS_URL)
+        called = CallName.of(None, ZED.session_id, 7)
+        assert (other.level(ZED), other.is_cancelled(called)) == (None, False)
+        one.set_level(ZED, "error")
+        one.cancel(called)
+        assert (other.level(ZED), other.is_cancelled(called)) == ("error", True)
+        assert 0 < redis.ttl(called.key) <= memory.CANCEL_SECONDS
+        other.forget(ZED)
+        assert one.level(ZED) is None
 
+    def test_neither_another_account_nor_another_session_is_meant(self) -> None:
+        notes, called = SessionNotes(django_settings.REDIS_URL), CallName.of(None, ZED.session_id, 7)
+        notes.cancel(called)
+        notes.set_level(ZED, "error")
+        for stranger in ({"account": 1}, {"session_id": "zed_1_ffffffffffff"}):
+            assert not notes.is_cancelled(called._replace(**stranger))
+            assert notes.level(ZED._replace(**stranger)) is None
 
-@pytest.mark.both_databases
-def test_whichever_process_answers_no_passage_is_told_twice() -> None:
-    def told(web: WebProcess) -> tuple[set[str], set[str]]:
-        """Of one search: passages with their text, and those only named."""
-        found = call(web, "zed_1_0123456789ab", "search_knowledge", query="walrus", match_count=3)
-        return {hit["id"] for hit in found["results"]}, {hit["id"] for hit in found["already_given"]}
-
-    with world() as started:
-        started.manage("shell", "-v0", "-c", STORE)
-        one, other = started.web("one"), started.web("other")
-        first, _ = told(one)
-        second, named = told(other)
-        assert len(first) == len(second) == 3
-        assert named == first
-        assert first.isdisjoint(second)
-        one.stop()
-        one = started.web("restarted")
-        third, named = told(one)
-        assert len(third) == 3
-        assert third.isdisjoint(first | second)
-        assert call(one, "zed_1_0123456789ab", "session_info")["passages_given"] == 9
+    def test_an_endless_request_id_makes_no_endless_key(self) -> None:
+        assert len(CallName.of(None, ZED.session_id, "x" * 10_000).key) < 300
