@@ -18,6 +18,7 @@ from archon.settings import env
 from knowledge.chat import llm
 from knowledge.embedding import embedder, queue
 from knowledge.embedding.models import ChunkVector, EmbeddingSpace
+from knowledge.search.rerank import RERANKED
 
 router = Router(tags=["settings"])
 
@@ -69,9 +70,17 @@ class LanguageModel(Schema):
     key_given: bool
 
 
+class RerankerState(Schema):
+    """Without a model matches stand in the order of their rankings. `reranked`: so many of the best are read again."""
+
+    model: str
+    reranked: int
+
+
 class SettingsOut(Schema):
     groups: list[SettingGroup]
     embedder: EmbedderState
+    reranker: RerankerState
     language_model: LanguageModel
 
 
@@ -79,7 +88,10 @@ class SettingsOut(Schema):
 def read_settings(request: HttpRequest) -> SettingsOut:
     """They are set in the environment or in .env, and read once, at the start: docs/configuration.md."""
     return SettingsOut(
-        groups=grouped(env.declared.values()), embedder=embedder_state(), language_model=language_model()
+        groups=grouped(env.declared.values()),
+        embedder=embedder_state(),
+        reranker=RerankerState(model=settings.RERANKER, reranked=RERANKED if settings.RERANKER else 0),
+        language_model=language_model(),
     )
 
 

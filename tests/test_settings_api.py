@@ -79,3 +79,9 @@ def test_the_key_of_the_language_model_is_not_told(client: Client, settings: Any
     answer = told(client)
     assert answer["language_model"] == {"model": "small", "url": "https://api.openai.com/v1", "key_given": True}
     assert "a-key" not in str(answer)
+
+
+def test_the_reranker_is_told_and_that_there_is_none(client: Client, settings: Any) -> None:
+    assert told(client)["reranker"] == {"model": "", "reranked": 0}
+    settings.RERANKER = "Xenova/ms-marco-MiniLM-L-6-v2"
+    assert told(client)["reranker"] == {"model": settings.RERANKER, "reranked": 20}

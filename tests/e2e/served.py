@@ -39,6 +39,15 @@ class Served:
         for number in numbers:
             self.site.routes[self.docs.pages[number].path] = Answer("gone", status=status)
 
+    def rewrite(self, url: str) -> None:
+        """The page at this URL says something else from now on."""
+        path = url.removeprefix(self.site.url)
+        answer = self.site.routes[path]
+        assert isinstance(answer, Answer)
+        body = str(answer.body).replace("</main>", "<p>Written anew.</p></main>")
+        assert body != answer.body
+        self.site.routes[path] = replace(answer, body=body)
+
     def repair(self) -> None:
         self.site.routes.update(self.docs)
 

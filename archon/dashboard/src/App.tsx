@@ -24,6 +24,7 @@ export function App() {
         <Route path="search" element={<SearchPage />} />
         <Route path="sources/:sourceId" element={<SourcePage />} />
         <Route path="sources/:sourceId/pages/:pageId" element={<SourcePage />} />
+        <Route path="sources/:sourceId/changes/:pageId" element={<SourcePage view="changes" />} />
         <Route path="sources/:sourceId/:view" element={<SourcePage />} />
         <Route path="chat" element={<ChatPage />} />
         <Route path="chat/:sessionId" element={<ChatPage />} />

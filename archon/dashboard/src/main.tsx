@@ -12,6 +12,7 @@ import './styles/pages.css';
 import './styles/more.css';
 import './styles/settings.css';
 import './styles/source.css';
+import './styles/diff.css';
 
 const queries = new QueryClient({
   defaultOptions: {

@@ -13,6 +13,7 @@ const SETTINGS = {
     kind: 'local', model: 'all-MiniLM-L6-v2-int8', url: '', space: 'local/x', dimension: 384, serving: true, embedded: 1_278, waiting: 0, refused: 0,
     away_since: null, away_reason: '', asked_again_at: null,
   },
+  reranker: { model: '', reranked: 0 },
   language_model: { model: '', url: '', key_given: false },
 };
 
@@ -32,10 +33,11 @@ describe('Settings', () => {
   });
 
   it('names the reranker that was set', async () => {
-    const settings = [variable({ name: 'ARCHON_RERANKER', value: 'Xenova/ms-marco-MiniLM-L-6-v2', default: '', given: true })];
-    answers['GET /api/settings'] = [200, { ...SETTINGS, groups: [{ title: 'Embedding', settings }] }];
+    answers['GET /api/settings'] = [200, { ...SETTINGS, reranker: { model: 'Xenova/ms-marco-MiniLM-L-6-v2', reranked: 20 } }];
     visit('/settings');
-    expect((await screen.findByRole('region', { name: 'Reranker' })).textContent).toContain('Set upPuts');
+    const reranker = await screen.findByRole('region', { name: 'Reranker' });
+    expect(reranker.textContent).toContain('Set upPuts');
+    expect(reranker.textContent).toContain('Readsthe 20 best matches');
     screen.getByText('Xenova/ms-marco-MiniLM-L-6-v2');
   });
 

@@ -67,6 +67,47 @@ describe('Changes of a source', () => {
   });
 });
 
+describe('What changed in a page', () => {
+  const diff = {
+    page_id: 'p1', source_id: 'react', url: 'https://react.dev/a', title: 'A', title_before: 'A', since: '2026-11-01T10:00:00Z', until: '2026-11-20T10:00:00Z',
+    changed_at: '2026-11-20T10:00:00Z', diff: '@@ -7,3 +7,3 @@\n same\n-<b>old</b>\n+new\n same', added: 1, removed: 1, truncated: false,
+  };
+
+  it('is a link from the list, and says of each line what became of it', async () => {
+    const changed = { change: 'changed', page_id: 'p1', url: diff.url, title: 'A', changed_at: diff.changed_at };
+    answers['GET /api/knowledge-items/react/changes'] = [200, { changes: [changed], counts: { added: 0, changed: 1, removed: 0 }, since: '2026-11-18T00:00:00Z', total: 1 }];
+    answers['GET /api/pages/p1/diff'] = [200, diff];
+    const user = visit('/sources/react/changes?since=2026-11-18');
+    await user.click(await screen.findByRole('link', { name: 'What changed in A' }));
+    expect(address()).toBe('/sources/react/changes/p1?since=2026-11-18');
+    const section = await screen.findByRole('region', { name: 'Lines 7 to 9' });
+    expect(within(section).getAllByRole('listitem').map((line) => line.textContent)).toEqual(['same', 'Removed: <b>old</b>', 'Added: new', 'same']);
+    expect(within(section).getByText('<b>old</b>').tagName).toBe('DEL');
+    const since = encodeURIComponent(new Date('2026-11-18T00:00:00').toISOString());
+    expect(asked()).toContain(`/api/pages/p1/diff?since=${since}`);
+    screen.getByText(/1 line added, 1 removed/);
+    await user.click(screen.getByRole('link', { name: 'All changes' }));
+    expect(address()).toBe('/sources/react/changes?since=2026-11-18');
+  });
+
+  it('is the title alone, or part of a long page', async () => {
+    answers['GET /api/pages/p1/diff'] = [200, { ...diff, title_before: 'B', diff: '', added: 0, removed: 0, truncated: true }];
+    visit('/sources/react/changes/p1');
+    expect((await screen.findByRole('list', { name: 'Title' })).textContent).toBe('Removed: BAdded: A');
+    screen.getByText('The text is the same.');
+    screen.getByText('This is not all of it');
+    expect(asked()).toContain('/api/pages/p1/diff');
+  });
+
+  it('is unknown when no earlier text is kept', async () => {
+    answers['GET /api/pages/p1/diff'] = [200, { ...diff, title_before: '', since: null, until: null, diff: '', added: 0, removed: 0 }];
+    visit('/sources/react/changes/p1?since=nonsense');
+    await screen.findByText('No earlier text of this page is kept');
+    expect(screen.queryByRole('list', { name: 'Title' })).toBeNull();
+    expect(asked()).toContain('/api/pages/p1/diff');
+  });
+});
+
 describe('Hosts of a crawl', () => {
   const host = { origin: 'https://e.x', own: false, concurrency: 2, delay_seconds: 0.5, crawl_delay: 3, robots_status: 200, held: null, holds: 0, counts: { done: 4, queued: 1 } };
 

@@ -39,6 +39,8 @@ class Shown:
             "source, chunks": f"/sources/{self.source_id}/chunks",
             "source, code examples": f"/sources/{self.source_id}/code",
             "source, changes": f"/sources/{self.source_id}/changes",
+            "source, what changed": f"/sources/{self.source_id}/changes/{self.page_id}",
+            "source, nothing changed": f"/sources/{self.source_id}/changes/{self.page_id}?since=2100-01-01",
             "source, edit": f"/sources/{self.source_id}/edit",
             "source, a page": f"/sources/{self.source_id}/pages/{self.page_id}",
             "source, unknown": "/sources/nothing",
@@ -59,8 +61,11 @@ def fill(stack: Stack) -> Shown:
     with served(pages=12) as site:
         progress_id = stack.crawl(site.url, max_depth=5, tags=["example"])
         ended = stack.ended(progress_id)
+        pages = stack.get(f"/api/pages?source_id={ended['sourceId']}")["pages"]
+        site.rewrite(pages[0]["url"])
+        refreshed = stack.request("POST", f"/api/knowledge-items/{ended['sourceId']}/refresh")
+        stack.ended(refreshed[1]["progressId"])
     answer = {"message": "How do I open streams?"}
     assert stack.request("POST", f"/api/chat/sessions/{CHAT}/messages", answer)[0] == 202
     eventually(lambda: stack.get(f"/api/chat/sessions/{CHAT}")["messages"][-1]["state"] == "complete")
-    pages = stack.get(f"/api/pages?source_id={ended['sourceId']}")["pages"]
     return Shown(progress_id, ended["sourceId"], pages[0]["id"], pages[0]["url"])

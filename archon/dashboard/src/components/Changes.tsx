@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { History } from 'lucide-react';
+import { Diff, History } from 'lucide-react';
 import { Link } from 'react-router';
 import { ago, count, dateTime, shortUrl } from '../format';
 import { pageNumber, useAddress } from '../pages/useAddress';
@@ -33,7 +33,7 @@ export function Changes({ sourceId, base }: { sourceId: string; base: string }) 
         {data && (
           <ul className="changes-counts" aria-label="How many">
             {KINDS.map(([kind, name, mark]) => (
-              <li key={kind} className={`state state-${mark}`}>
+              <li key={kind} className={`state state-${data.counts[kind] ? mark : 'skipped'}`}>
                 {count(data.counts[kind])} {name.toLowerCase()}
               </li>
             ))}
@@ -64,6 +64,14 @@ export function Changes({ sourceId, base }: { sourceId: string; base: string }) 
                 <span className="mono cut muted" title={page.url}>
                   {shortUrl(page.url)}
                 </span>
+                {page.page_id && page.change === 'changed' ? (
+                  <Link className="text-button" to={`${base}/changes/${page.page_id}${filter.since && `?since=${filter.since}`}`} aria-label={`What changed in ${page.title || shortUrl(page.url)}`}>
+                    <Diff aria-hidden />
+                    What changed
+                  </Link>
+                ) : (
+                  <span />
+                )}
                 <time className="muted nowrap" dateTime={page.changed_at} title={dateTime(page.changed_at)}>
                   {ago(page.changed_at)}
                 </time>

@@ -15,7 +15,7 @@ export function Models({ settings }: { settings: Settings }) {
       <div className="models">
         <Embedder {...embedder} />
         <LanguageModel {...settings.language_model} />
-        <Reranker model={valueOf(settings, 'ARCHON_RERANKER')} />
+        <Reranker {...settings.reranker} />
         <Mode settings={settings} />
       </div>
     </>
@@ -101,10 +101,16 @@ function LanguageModel({ model, url, key_given }: Settings['language_model']) {
   return <Card title={title} says={says} state="done" word="Set up" rows={rows} />;
 }
 
-function Reranker({ model }: { model: string }) {
+function Reranker({ model, reranked }: Settings['reranker']) {
   const title = 'Reranker';
   const says = 'Puts the best matches of a search into order anew.';
-  if (model) return <Card title={title} says={says} state="done" word="Set up" rows={[['Model', model]]} />;
+  if (model) {
+    const rows: CardProps['rows'] = [
+      ['Model', model],
+      ['Reads', `the ${count(reranked)} best matches`],
+    ];
+    return <Card title={title} says={says} state="done" word="Set up" rows={rows} />;
+  }
   return (
     <Card title={title} says={says} state="skipped" word="None" rows={[]}>
       Matches stand in the order of their rankings. Name a cross-encoder in <code>ARCHON_RERANKER</code> to have one.

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { ChevronLeft, ExternalLink } from 'lucide-react';
+import { ChevronLeft, Diff, ExternalLink } from 'lucide-react';
 import { Link } from 'react-router';
 import { shortUrl, webAddress } from '../format';
 import { fetchPageHtml } from '../services/api';
@@ -20,10 +20,16 @@ export function PageViewer({ pageId, back }: { pageId: string; back: string }) {
         <>
           <div className="viewer-head">
             <h2>{page.data.title || shortUrl(page.data.url)}</h2>
-            <a className="text-button" href={webAddress(page.data.url)} rel="nofollow noopener noreferrer" target="_blank">
-              <ExternalLink aria-hidden />
-              <span className="cut">{shortUrl(page.data.url)}</span>
-            </a>
+            <p className="viewer-links">
+              <a className="text-button" href={webAddress(page.data.url)} rel="nofollow noopener noreferrer" target="_blank">
+                <ExternalLink aria-hidden />
+                <span className="cut">{shortUrl(page.data.url)}</span>
+              </a>
+              <Link className="text-button" to={`${back}/changes/${page.data.id}`}>
+                <Diff aria-hidden />
+                What changed
+              </Link>
+            </p>
           </div>
           <div className="panel viewer-text">
             <SafeHtml html={page.data.html} />

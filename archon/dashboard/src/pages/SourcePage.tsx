@@ -6,6 +6,7 @@ import { Changes } from '../components/Changes';
 import { CodeExamples } from '../components/CodeExamples';
 import { CopyButton } from '../components/CopyButton';
 import { Empty, ErrorNotice } from '../components/Notice';
+import { PageDiff } from '../components/PageDiff';
 import { Pager } from '../components/Pager';
 import { PageViewer } from '../components/PageViewer';
 import { PrivateMark } from '../components/Private';
@@ -20,8 +21,9 @@ import { usePageTitle } from './usePageTitle';
 
 const TYPING_PAUSE_MS = 250;
 
-export function SourcePage() {
-  const { sourceId = '', view = 'pages', pageId } = useParams();
+/** `view`: of a page, where its id alone does not say what to show of it. */
+export function SourcePage({ view: viewOfPage }: { view?: 'changes' }) {
+  const { sourceId = '', view = viewOfPage ?? 'pages', pageId } = useParams();
   const navigate = useNavigate();
   const item = useQuery({ queryKey: ['item', sourceId], queryFn: ({ signal }) => fetchItem(sourceId, signal) });
   usePageTitle(item.data?.title ?? '', 'Source');
@@ -57,7 +59,9 @@ export function SourcePage() {
           </div>
         )}
       </div>
-      {pageId ? (
+      {pageId && view === 'changes' ? (
+        <PageDiff pageId={pageId} base={base} />
+      ) : pageId ? (
         <PageViewer pageId={pageId} back={base} />
       ) : view === 'page' ? (
         <PageAt back={base} />

@@ -20,6 +20,7 @@ export type Evaluation = Schema['RagEvaluation'];
 export type SourceName = Pick<Schema['Source'], 'source_id' | 'title'>;
 export type PageSummary = Schema['PageSummary'];
 export type PageHtml = Schema['PageHtml'];
+export type PageDiff = Schema['PageDiff'];
 export type Chunk = Schema['ChunkOut'];
 export type CodeExample = Schema['CodeExampleOut'];
 export type CrawlHost = Schema['CrawlHost'];
@@ -117,9 +118,19 @@ export const CHANGES_PER_PAGE = 50;
 
 /** `since` is a day; without it the server takes the last seven days. */
 export function fetchChanges(sourceId: string, filter: { since: string; page: number }, signal?: AbortSignal): Promise<Schema['ChangeList']> {
-  const since = filter.since && new Date(`${filter.since}T00:00:00`).toISOString();
-  const params = query({ since, limit: CHANGES_PER_PAGE, offset: (filter.page - 1) * CHANGES_PER_PAGE });
+  const params = query({ since: beginOf(filter.since), limit: CHANGES_PER_PAGE, offset: (filter.page - 1) * CHANGES_PER_PAGE });
   return request('GET', `/api/knowledge-items/${encodeURIComponent(sourceId)}/changes${params}`, undefined, signal);
+}
+
+/** Without a day: what the last change made of the page. */
+export function fetchPageDiff(pageId: string, since: string, signal?: AbortSignal): Promise<PageDiff> {
+  return request('GET', `/api/pages/${encodeURIComponent(pageId)}/diff${query({ since: beginOf(since) })}`, undefined, signal);
+}
+
+/** Of a day as the reader's clock has it; a word that is no day counts as none. */
+function beginOf(day: string): string {
+  const begin = new Date(`${day}T00:00:00`);
+  return Number.isNaN(begin.getTime()) ? '' : begin.toISOString();
 }
 
 export function refreshSource(sourceId: string): Promise<{ progressId: string }> {

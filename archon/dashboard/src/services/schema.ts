@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 7d2e8527f244053a089c17202ebe987f664349596734b5f440333dcdd6ac943d
+// digest: a54b3f2027ba2187e1827462a6d1a118591481644fa103a2a4a4f22f68638158
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -1757,6 +1757,10 @@ export interface components {
             url: string;
             key_given: boolean;
         };
+        RerankerState: {
+            model: string;
+            reranked: number;
+        };
         SettingGroup: {
             title: string;
             settings: components["schemas"]["SettingOut"][];
@@ -1772,6 +1776,7 @@ export interface components {
         SettingsOut: {
             groups: components["schemas"]["SettingGroup"][];
             embedder: components["schemas"]["EmbedderState"];
+            reranker: components["schemas"]["RerankerState"];
             language_model: components["schemas"]["LanguageModel"];
         };
         WebhookList: {
