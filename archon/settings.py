@@ -778,6 +778,7 @@ LOGGING = {
         "mcp.server.streamable_http": {"level": "WARNING"},
         "mcp.server.streamable_http_manager": {"level": "WARNING"},
         "mcp.server.mcpserver": {"level": "WARNING"},
+        "sse_starlette": {"level": "WARNING"},  # at DEBUG it writes every answer down, pages and all
         "httpx2": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -32,6 +33,8 @@ LOGGED = {"initialize", "server/discover", "tools/call", "resources/read"}
 ARGUMENT_CHARS = 200
 ARGUMENTS_SHOWN = 20
 ERROR_CHARS = 2_000
+# What stands before the host of an address: the log of calls outlives the call that was refused for it.
+CREDENTIALS = re.compile(r"//[^\s/?#@'\"]*@")
 CANCELLED = -32800
 # The argument that says what a call is about, the first that is there.
 SUBJECTS = ("query", "url", "progress_id", "source_id", "source", "page_id", "uri")
@@ -129,8 +132,10 @@ def record(session: Session, ctx: Context, outcome: Mapping[str, Any], seconds: 
         "execution_time": round(seconds, 4),
         **outcome,
     }
+    if "error" in outcome:
+        metadata["error"] = CREDENTIALS.sub("//…@", str(outcome["error"]))
     if "uri" in params:
-        metadata["arguments"] = {"uri": str(params["uri"])[:ARGUMENT_CHARS]}
+        metadata["arguments"] = {"uri": shortened(str(params["uri"]))}
     level = logging.WARNING if "error" in outcome else logging.INFO
     logger.log(level, "%s", sentence(session, ctx.method, metadata), extra={"metadata": metadata})
 
@@ -169,7 +174,7 @@ def digest(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def shortened(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = value if isinstance(value, str) else repr(value)
+    text = CREDENTIALS.sub("//…@", value if isinstance(value, str) else repr(value))
     return text if len(text) <= ARGUMENT_CHARS else f"{text[:ARGUMENT_CHARS]}…"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from archon.mcp import records
 from archon.mcp.asking import is_weak
+from archon.mcp.logs import digest
 from knowledge.search import Scores
 from progress import logs
 from progress.log_rows import LOGGER
@@ -75,3 +76,13 @@ def test_the_nearest_of_what_is_far_is_weak(scores: list[Scores], content: str, 
 
     hits: list[Any] = [Hit(one) for one in scores]
     assert is_weak(hits, "What is the capital of France?") is weak
+
+
+def test_the_log_of_calls_keeps_no_password_of_an_address() -> None:
+    given = {"url": "https://me:pass@a.example/x", "text": "see ftp://me:pass@b.example, or me@c.example", "all": [
+        {"uri": "https://pass@d.example"}
+    ]}  # fmt: skip
+    kept = digest(given)
+    assert "pass" not in str(kept)
+    assert kept["url"] == "https://…@a.example/x"
+    assert kept["text"].endswith("or me@c.example")
