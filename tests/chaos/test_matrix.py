@@ -101,7 +101,7 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "F19": ("bodies without an end", ("crawler/test_fetcher.py::test_an_endless_body_is_cut_off",)),
     "F20": (
         "traps",
-        ("crawler/test_hostile.py::test_a_trap_without_an_end_stops_at_the_page_limit",),
+        ("crawler/test_hostile.py::test_a_trap_without_an_end_stops_at_its_limits",),
     ),
     "F21": ("malformed pages", ("crawler/test_hostile.py::test_every_row_of_the_matrix_has_its_routes",)),
     "F22": ("hostile sitemaps", ("crawler/test_hostile.py::test_hostile_sitemaps_give_what_is_honest_in_them",)),

@@ -174,6 +174,12 @@ def redirects() -> Iterator[Trap]:
         yield failed(f"/to/{name}", moved(place), "address_forbidden")
     for name, place in NO_WEB_PLACES.items():
         yield failed(f"/to/{name}", moved(place), "bad_redirect")
+    yield failed("/to/https", lambda request: moved(f"https://{request.host}/innocent/0"), "tls_failed")
+    for name, move in {
+        "refresh-private": '<meta http-equiv="refresh" content="0;url=http://10.0.0.1/">',
+        "script-private": "<script>location = 'http://10.0.0.1/'</script>",
+    }.items():
+        yield stored(f"/to/{name}", move + html("", name))
     yield stored("/to/nowhere", Answer(html("A redirect that names no place.", "Nowhere"), 200, {"Location": "/x"}))
     yield stored("/to/refresh", f'<meta http-equiv="refresh" content="0;url=javascript:alert(1)">{html("", "Refresh")}')
 
@@ -187,10 +193,23 @@ def redirect_ends() -> dict[str, Route]:
 # ---- F18, F19: bombs and bodies without an end --------------------------------------------
 
 
+CODINGS = ("gzip", "deflate", "br", "zstd")
+
+
+def zstd_bomb() -> bytes:
+    """By RFC 8878, section 3.1: a frame with a window of 128 KiB and no checksum, all blocks of one repeated byte."""
+    size = 2**17
+    block = ((size << 3) | (1 << 1)).to_bytes(3, "little") + b"\0"
+    last = ((size << 3) | (1 << 1) | 1).to_bytes(3, "little") + b"\0"
+    return b"\x28\xb5\x2f\xfd\x00\x38" + block * (BOMB_BYTES // size - 1) + last
+
+
 @cache
 def bomb(coding: str) -> bytes:
     """Hundreds of megabytes in a small body, packed piece by piece."""
     zeros = bytes(2**20)
+    if coding == "zstd":
+        return zstd_bomb()
     if coding == "br":
         packer = brotli.Compressor(quality=1)
         return b"".join([*(packer.process(zeros) for _ in range(BOMB_BYTES // len(zeros))), packer.finish()])
@@ -203,10 +222,12 @@ def packed(coding: str, body: bytes) -> Answer:
 
 
 def bombs() -> Iterator[Trap]:
-    for coding in ("gzip", "deflate", "br"):
+    for coding in CODINGS[:3]:
         yield failed(f"/bomb/{coding}", lambda _, coding=coding: packed(coding, bomb(coding)), "too_large")  # type: ignore[misc]
         yield failed(f"/bomb/false-{coding}", packed(coding, b"\xff" * 40), "decode_failed")
-    yield failed("/bomb/zstd", packed("zstd", b"\x28\xb5\x2f\xfd"), "decode_failed")
+    # Nobody asked for zstd: it is refused before a byte of it is unpacked.
+    yield failed("/bomb/zstd", lambda _: packed("zstd", bomb("zstd")), "decode_failed")
+    yield failed("/bomb/false-zstd", packed("zstd", b"\x28\xb5\x2f\xfd"), "decode_failed")
     yield failed("/bomb/nested", packed("gzip, gzip", gzip.compress(gzip.compress(b"<p>x"))), "decode_failed")
     yield failed("/bomb/unknown", packed("sdch", b"x"), "decode_failed")
     # Browsers and aiohttp alike show what a cut stream held; of this one nothing but the title is left.
