@@ -4,6 +4,7 @@ PYTHON ?=
 # One more than the cores of a small machine: much of the tests' time is waiting.
 JOBS ?= 3
 N ?= 100
+SECONDS ?= 300
 VENV := .venv/bin
 MANAGE := $(VENV)/python manage.py
 export PYTHON
@@ -79,10 +80,10 @@ bench-chat: install-dev ## from the model's token to the socket, one answer and 
 chaos: install-dev ## kill every part at random moments of crawls, on both databases: make chaos N=1000 ARGS="--seed 7"
 	@$(VENV)/python -m tests.chaos.soak --points $(N) $(ARGS)
 
-chaos-sqlite: install-dev ## SQLite under eight writers and fifty requests a second: ARGS="--seconds 300"
-	@$(VENV)/python -m tests.chaos.busy $(ARGS)
+chaos-sqlite: install-dev ## SQLite under eight writers and fifty requests a second: make chaos-sqlite SECONDS=300
+	@$(VENV)/python -m tests.chaos.busy --seconds $(SECONDS) $(ARGS)
 
-bench-cancel: install-dev ## from the click to the end of a crawl, a hundred times; nothing is stored after the answer
+bench-cancel: install-dev ## from the click to the end of a crawl, a hundred times by HTTP and by a browser; nothing is stored after
 	@$(VENV)/python -m tests.benchmarks.cancel $(ARGS)
 
 chaos-realtime: install-dev ## kill servers and Redis under 500 sockets, the replay loop at full length

@@ -1,7 +1,8 @@
 """`make chaos-sqlite`: SQLite under eight worker processes that write and fifty requests a second, for five minutes.
 
 Crawls run all the while, each started again when it ends; clients read, search, and change sources. Nobody may hear
-"database is locked", no answer may be a 500, and what was crawled is whole. Exits 1 when that is not so.
+"database is locked", no answer may be a 500, and what was crawled is whole. Writes a report, and exits 1 when that is
+not so.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ import argparse
 import contextlib
 import itertools
 import json
+import os
 import sys
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress, TextColumn
 
 from tests.e2e.served import MISSING, served
 from tests.stack import Stack, running_stack
@@ -102,8 +106,8 @@ class Load:
             self.ask("GET", f"/api/knowledge-items/{source}/chunks?limit=20")
 
 
-def busy(seconds: float) -> tuple[Heard, list[str]]:
-    """What was heard, and what of it is wrong."""
+def busy(seconds: float, console: Console | None = None) -> tuple[Heard, list[str]]:
+    """What was heard, and what of it is wrong. A console is shown how it goes."""
     options = {"ARCHON_WORKERS": str(WRITERS), "ARCHON_CRAWLS_AT_ONCE": str(WRITERS), "ARCHON_SLICE_SECONDS": "10"}
     with (
         running_stack(**options, DATABASE_URL="", ARCHON_REQUESTS_PER_MINUTE="1000000") as stack,
@@ -115,27 +119,62 @@ def busy(seconds: float) -> tuple[Heard, list[str]]:
         tasks += [threading.Thread(target=load.be_a_client, args=(number,)) for number in range(CLIENTS)]
         for task in tasks:
             task.start()
+        if console:
+            tell(load, console)
         for task in tasks:
             task.join()
         return load.heard, load.heard.wrong(stack)
 
 
+def tell(load: Load, console: Console) -> None:
+    """Until the load ends. The last crawls go on for some seconds then."""
+    with Progress(*Progress.get_default_columns(), TextColumn("{task.fields[counts]}"), console=console) as progress:
+        whole = load.until - time.monotonic()
+        bar = progress.add_task("load", total=whole, counts="")
+        while (left := load.until - time.monotonic()) > 0:
+            heard = load.heard
+            counts = f"{len(heard.seconds)} requests, {heard.crawls} crawls, {len(heard.bad)} wrong"
+            progress.update(bar, completed=whole - left, counts=counts)
+            time.sleep(min(left, 0.5))
+        progress.update(bar, completed=whole)
+
+
+def report(heard: Heard, wrong: list[str], seconds: float) -> dict[str, Any]:
+    """Milliseconds of the answers, and all that the exit code is about."""
+    ordered = sorted(heard.seconds)
+    return {
+        "seconds": seconds,
+        "cpus": os.cpu_count(),
+        "writers": WRITERS,
+        "requests": len(ordered),
+        "requests_per_second": round(len(ordered) / seconds, 1),
+        "answers": dict(heard.statuses),
+        "p50_ms": round(ordered[len(ordered) // 2] * 1000),
+        "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1000),
+        "slowest_ms": round(ordered[-1] * 1000),
+        "crawls": heard.crawls,
+        "wrong": wrong,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--report", type=Path, default=Path("var/chaos-sqlite.json"))
     options = parser.parse_args()
-    heard, wrong = busy(options.seconds)
     console = Console()
-    ordered = sorted(heard.seconds)
-    console.print(
-        f"{len(ordered)} requests ({len(ordered) / options.seconds:.0f}/s), answers {dict(heard.statuses)}, "
-        f"p50 {ordered[len(ordered) // 2] * 1000:.0f} ms, p99 {ordered[int(len(ordered) * 0.99)] * 1000:.0f} ms; "
-        f"{heard.crawls} crawls",
-        highlight=False,
-    )
+    heard, wrong = busy(options.seconds, console)
+    figures = report(heard, wrong, options.seconds)
+    options.report.parent.mkdir(parents=True, exist_ok=True)
+    options.report.write_text(json.dumps(figures, indent=2))
+    for name, figure in figures.items():
+        if name != "wrong":
+            console.print(f"{name:>20} {figure}", highlight=False)
     for one in wrong[:20]:
         console.print(f"[red]{one}", highlight=False)
-    console.print(f"{len(wrong)} wrong: {'[red]MISSED' if wrong else '[green]holds'}", highlight=False)
+    console.print(
+        f"{len(wrong)} wrong: {'[red]MISSED' if wrong else '[green]holds'}; {options.report}", highlight=False
+    )
     sys.exit(1 if wrong else 0)
 
 

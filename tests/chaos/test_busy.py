@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.busy import REQUESTS_PER_SECOND, WRITERS, busy
+from tests.chaos.busy import REQUESTS_PER_SECOND, WRITERS, busy, report
 
 
 def test_nobody_hears_that_the_database_is_locked() -> None:
@@ -10,3 +10,6 @@ def test_nobody_hears_that_the_database_is_locked() -> None:
     assert wrong == []
     assert heard.crawls >= WRITERS
     assert sum(heard.statuses.values()) > REQUESTS_PER_SECOND
+    figures = report(heard, wrong, 4)
+    assert figures["requests"] == sum(figures["answers"].values())
+    assert figures["p50_ms"] <= figures["p99_ms"] <= figures["slowest_ms"]
