@@ -64,7 +64,8 @@ def _distinct(ranked: Rankings, language: str, limit: int) -> list[Fused]:
         examples = examples.filter(language=language)
     content = dict(examples.values_list("pk", "content_hash"))
     best: dict[str, Fused] = {}
-    for match in fused(_of(ranked.keyword, content, limit), _of(ranked.vector, content, limit)):
+    by_words, by_meaning = (_of(ranking, content, limit) for ranking in (ranked.keyword, ranked.vector))
+    for match in fused(by_words, by_meaning, ranked.unseen):
         best.setdefault(content[match.chunk_id], match)
     return list(best.values())
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from django.db import connection
 
 from knowledge.embedding import EmbeddingError, embedder, spaces
+from knowledge.embedding.models import EmbeddingSpace
 from knowledge.search import keyword, vectors
 from knowledge.search.indexed import Indexed
 from knowledge.search.keyword import Ranked
@@ -27,12 +28,14 @@ LEAST_CANDIDATES = 50
 
 
 class Rankings(NamedTuple):
-    """`mode` is what was done; `notice` why it is less than was asked for."""
+    """`mode` is what was done; `notice` why it is less than was asked for. `unseen`: those of `keyword` whose vector is
+    still to be made."""
 
     keyword: list[Ranked]
     vector: list[Ranked]
     mode: Mode
     notice: str = ""
+    unseen: frozenset[int] = frozenset()
 
 
 class EmbedderOff(Exception):
@@ -44,10 +47,11 @@ def rankings(
 ) -> Rankings:
     """Of these items only, or of all for None. Keyword search always can be had."""
     vector: list[Ranked] = []
+    space: EmbeddingSpace | None = None
     notice = ""
     if query.mode != "keyword":
         try:
-            vector = _nearest(query.text, items, indexed, limit)
+            space, vector = _nearest(query.text, items, indexed, limit)
         except EmbedderOff:
             if query.mode == "vector":
                 notice = "Searched by words only: no embedder is configured (ARCHON_EMBEDDER=off)."
@@ -59,7 +63,7 @@ def rankings(
         return Rankings([], vector, "vector")
     ranked = _by_words(asked, items, indexed, limit)
     mode: Mode = "keyword" if query.mode == "keyword" or notice else "hybrid"
-    return Rankings(ranked, vector, mode, notice)
+    return Rankings(ranked, vector, mode, notice, _unseen(ranked, vector, space, indexed))
 
 
 def _by_words(asked: Question, items: Collection[int] | None, indexed: Indexed, limit: int) -> list[Ranked]:
@@ -68,7 +72,23 @@ def _by_words(asked: Question, items: Collection[int] | None, indexed: Indexed, 
     return keyword.index_for(connection.vendor, indexed).rank(asked, items=items, limit=limit)
 
 
-def _nearest(text: str, items: Collection[int] | None, indexed: Indexed, limit: int) -> list[Ranked]:
+def _unseen(
+    ranked: Sequence[Ranked], vector: Sequence[Ranked], space: EmbeddingSpace | None, indexed: Indexed
+) -> frozenset[int]:
+    """A row without a vector because it wants none, or was refused, was looked at."""
+    ids = {one.chunk_id for one in ranked} - {one.chunk_id for one in vector}
+    if space is None or not vector or not ids:
+        return frozenset()
+    places = ", ".join(["%s"] * len(ids))
+    sql = f"SELECT {indexed.key} FROM {indexed.vectors} WHERE space_id = %s AND {indexed.key} IN ({places})"  # noqa: S608 (our own names)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [space.pk, *ids])
+        return frozenset(ids.difference(pk for (pk,) in cursor.fetchall()))
+
+
+def _nearest(
+    text: str, items: Collection[int] | None, indexed: Indexed, limit: int
+) -> tuple[EmbeddingSpace, list[Ranked]]:
     """Raises EmbeddingError and VectorsUnavailable; the sentence is for whoever asked."""
     current = embedder()
     if current is None:
@@ -81,4 +101,4 @@ def _nearest(text: str, items: Collection[int] | None, indexed: Indexed, limit: 
             f"the vectors that serve are of {space.name}; those of {current.space} are being made."
         )
     (vector,) = current.embed([storable(text)[:EMBEDDED_QUERY_CHARS]])
-    return vectors.index_for(connection.vendor, indexed).nearest(space, vector, items=items, limit=limit)
+    return space, vectors.index_for(connection.vendor, indexed).nearest(space, vector, items=items, limit=limit)

@@ -61,7 +61,7 @@ def _search(query: SearchQuery) -> SearchOutcome:
         return SearchOutcome((), query.mode)
     limit = max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * query.match_count)
     ranked = rankings(query, asked, items, CHUNKS, limit)
-    matches = _matches(fused(ranked.keyword, ranked.vector))
+    matches = _matches(fused(ranked.keyword, ranked.vector, ranked.unseen))
     chosen = _by_page(matches) if query.return_mode == "pages" else _neighbours_joined(matches)
     second = _reranked(chosen, query.text)
     hits = tuple(_hits(second.matches, asked, query.match_count))
