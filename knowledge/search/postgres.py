@@ -33,9 +33,11 @@ COUNTS_SECONDS = 300.0
 COUNTS_KEPT = 50_000
 # A lexeme in more chunks than this is counted no further.
 COMMON_CHUNKS = 20_000
-# Ranking a chunk costs some 4 microseconds a lexeme. When the lexemes are in more chunks than this together, those
+# Ranking a chunk costs about a microsecond a lexeme. When the lexemes are in more chunks than this together, those
 # with the rarest of them are ranked; what holds the common ones alone would not have come first.
 RANKED_CHUNKS = 8_000
+# Of words that are all common so many chunks are ranked, shared by the lexemes; never fewer than RANKED_CHUNKS.
+RANKED_LEXEMES = 32_000
 # A tsvector keeps at most 256 places of one lexeme.
 PLACES_KEPT = 255
 
@@ -50,6 +52,9 @@ COUNT = """
         SELECT 1 FROM {words} WHERE words @@ query::tsquery LIMIT %s) AS holding)
     FROM unnest(%s::text[], %s::text[]) AS asked(lexeme, query)
 """
+MATCHING = "w.words @@ %s::tsquery"
+# Of the index `heads`: titles and headings alone.
+IN_HEADS = """ts_filter(w.words, '{a,b}'::"char"[]) @@ %s::tsquery"""
 TOTAL = "SELECT coalesce(sum({counted_in}), 0) FROM knowledge_knowledgeitem"
 
 
@@ -76,23 +81,29 @@ class PostgresKeywordIndex:
         if not any(counts.values()):
             return []
         drivers = _driving(question.lexemes, counts)
+        ranked: list[Ranked] = []
         if counts[drivers[0]] > RANKED_CHUNKS:
             # Only common words: what holds all of them, or has the one in a title or heading, comes first.
-            first = _every(question.words) if len(question.words) > 1 else f"{_quoted(drivers[0])}:AB"
-            ranked = self._ranked(question, counts, total, first, items, limit)
+            every = len(question.words) > 1
+            matching, first = (MATCHING, _every(question.words)) if every else (IN_HEADS, _quoted(drivers[0]))
+            ranked = self._ranked(question, counts, total, matching, first, items, limit)
             if len(ranked) >= limit:
                 return ranked
-        return self._ranked(question, counts, total, " | ".join(map(_quoted, drivers)), items, limit)
+        others = self._ranked(question, counts, total, MATCHING, " | ".join(map(_quoted, drivers)), items, limit)
+        # Of very many only some were ranked, and the best need not be among these.
+        return sorted({*ranked, *others}, key=lambda one: (-one.score, one.chunk_id))[:limit] if ranked else others
 
     def _ranked(
         self,
         question: Question,
         counts: dict[str, int],
         total: int,
+        matching: str,
         driving: str,
         items: Collection[int] | None,
         limit: int,
     ) -> list[Ranked]:
+        """Of more than `most` chunks those that lie first: a word that nearly all have tells them not apart."""
         score, score_params = _score(question.lexemes, counts, total)
         key, of_items = self._indexed.key, ""
         if items is not None:
@@ -100,13 +111,14 @@ class PostgresKeywordIndex:
         sql = f"""
             SELECT w.{key},
                    ({score}) * CASE WHEN w.words @@ %s::tsquery THEN %s::float8 ELSE 1 END AS score
-            FROM {self._indexed.words} w WHERE w.words @@ %s::tsquery {of_items}
+            FROM (SELECT w.{key}, w.words FROM {self._indexed.words} w WHERE {matching} {of_items} LIMIT %s) w
             ORDER BY score DESC, w.{key} LIMIT %s
         """  # noqa: S608 (only placeholders and our own names are put together)
         bonus = ALL_WORDS_BONUS if len(question.words) > 1 else 1.0
         filters = () if items is None else (list(items),)
+        most = max(RANKED_CHUNKS, RANKED_LEXEMES // len(question.lexemes))
         with connection.cursor() as cursor:
-            cursor.execute(sql, [*score_params, _every(question.words), bonus, driving, *filters, limit])
+            cursor.execute(sql, [*score_params, _every(question.words), bonus, driving, *filters, most, limit])
             return [Ranked(chunk_id, value) for chunk_id, value in cursor.fetchall()]
 
     def _document_counts(self, lexemes: Sequence[str]) -> tuple[dict[str, int], int]:
