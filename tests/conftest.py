@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from typing import Any
 from unittest import mock
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -23,6 +24,7 @@ from knowledge.search.vectors import index_for
 
 # Written by migrations and by nothing else.
 FIXED_TABLES = frozenset({"django_content_type", "auth_permission"})
+STOP_SECONDS = 30
 GUARD_SETTINGS = ("LOCAL_MODE", "CRAWL_ALLOW_PRIVATE", "CRAWL_PORTS", "OWN_PORTS")
 
 
@@ -112,11 +114,13 @@ async def channel_layer() -> AsyncIterator[Any]:
     await layer.flush()
 
 
-@pytest.fixture
-async def thread_connections(transactional_db: None) -> AsyncIterator[None]:
-    """For coroutines that use the database: its connection is of another thread, and ends with the test."""
+@pytest.fixture(autouse=True)
+def end_connections_of_coroutines(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a coroutine asks the database, it asks in a thread that outlives its test; the next test there may be one
+    that must not find a database."""
     yield
-    await sync_to_async(connections.close_all)()
+    if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+        SyncToAsync.single_thread_executor.submit(connections.close_all).result(STOP_SECONDS)
 
 
 @pytest.fixture

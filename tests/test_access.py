@@ -343,7 +343,7 @@ async def opens(path: str, subprotocols: list[str] | None = None, **headers: str
     return bool(connected)
 
 
-@pytest.mark.usefixtures("thread_connections")
+@pytest.mark.usefixtures("transactional_db")
 @pytest.mark.parametrize("path", SOCKETS)
 async def test_sockets_follow_the_same_rules(settings: Any, path: str) -> None:
     assert await opens(path)
@@ -366,7 +366,7 @@ async def test_sockets_follow_the_same_rules(settings: Any, path: str) -> None:
     assert not await opens(path, authorization=key)
 
 
-@pytest.mark.usefixtures("thread_connections")
+@pytest.mark.usefixtures("transactional_db")
 async def test_a_ticket_opens_one_socket(settings: Any) -> None:
     settings.LOCAL_MODE = False
     alice = await get_user_model().objects.acreate(username="alice")
@@ -381,7 +381,7 @@ async def test_a_ticket_opens_one_socket(settings: Any) -> None:
     assert not await opens(SOCKETS[0], ["archon", f"archon.ticket.{late}"])
 
 
-@pytest.mark.usefixtures("thread_connections")
+@pytest.mark.usefixtures("transactional_db")
 async def test_a_socket_ends_with_the_right_to_it(settings: Any) -> None:
     settings.LOCAL_MODE = False
     settings.ACCESS_CHECK_SECONDS = 0.05

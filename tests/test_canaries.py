@@ -159,7 +159,7 @@ def test_no_route_log_command_or_task_tells_a_secret(
     assert any("Internal Server Error" in line for line in lines)
 
 
-@pytest.mark.usefixtures("thread_connections")
+@pytest.mark.usefixtures("transactional_db")
 async def test_no_socket_stream_or_tool_tells_a_secret(operator: Any, lines: list[str], redis: Redis) -> None:
     hidden = await in_thread(hidden_of, operator)
     await in_thread(logs.write, "INFO", "mcp", "a call")

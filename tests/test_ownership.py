@@ -365,7 +365,7 @@ async def frames(path: str, user: Any, count: int) -> list[dict[str, Any]]:
     return got
 
 
-@pytest.mark.usefixtures("thread_connections")
+@pytest.mark.usefixtures("transactional_db")
 async def test_sockets_say_waiting_of_it_and_lists_leave_it_out(settings: Any) -> None:
     settings.LOCAL_MODE = False
     bob, alice = await in_thread(account, "bob"), await in_thread(account, "alice")
@@ -382,7 +382,7 @@ async def test_sockets_say_waiting_of_it_and_lists_leave_it_out(settings: Any) -
     assert {item["title"] for item in mine["data"]["items"]} == {WORD, f"{WORD}.md"}
 
 
-@pytest.mark.usefixtures("thread_connections")
+@pytest.mark.usefixtures("transactional_db")
 async def test_a_socket_hears_nothing_of_what_happens_there(settings: Any) -> None:
     settings.LOCAL_MODE = False
     bob, alice = await in_thread(account, "bob"), await in_thread(account, "alice")
@@ -397,7 +397,7 @@ async def test_a_socket_hears_nothing_of_what_happens_there(settings: Any) -> No
     await socket.disconnect()
 
 
-@pytest.mark.usefixtures("thread_connections")
+@pytest.mark.usefixtures("transactional_db")
 async def test_who_follows_a_source_that_becomes_private_is_closed(settings: Any) -> None:
     settings.LOCAL_MODE = False
     settings.ACCESS_CHECK_SECONDS = 0.05
@@ -429,7 +429,7 @@ async def event_stream_of(progress_id: str, user: Any) -> Stream:
     return Stream(response.streaming_content)  # type: ignore[attr-defined]
 
 
-@pytest.mark.usefixtures("thread_connections")
+@pytest.mark.usefixtures("transactional_db")
 async def test_event_streams_say_waiting_of_it(settings: Any) -> None:
     settings.LOCAL_MODE = False
     bob, alice = await in_thread(account, "bob"), await in_thread(account, "alice")
@@ -443,7 +443,7 @@ async def test_event_streams_say_waiting_of_it(settings: Any) -> None:
     assert '"status":"waiting"' in told[hidden.progress_id]
 
 
-@pytest.mark.usefixtures("thread_connections")
+@pytest.mark.usefixtures("transactional_db")
 async def test_who_waits_for_an_id_hears_nothing_of_what_others_begin_under_it(settings: Any) -> None:
     """The ids of purges can be guessed."""
     settings.LOCAL_MODE = False

@@ -347,7 +347,7 @@ def test_over_rest_a_file_is_taken(
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_over_rest_a_source_is_streamed(thread_connections: None) -> None:
+async def test_over_rest_a_source_is_streamed(transactional_db: None) -> None:
     from asgiref.sync import sync_to_async
 
     from progress.threads import close_pool_connections

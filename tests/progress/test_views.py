@@ -396,7 +396,7 @@ class TestDebug:
         expected = {"followers": 1, "riders": 1, "log_frames": 3, "last_sequence": 4, "subscribed": True}
         assert topic == {"topic": f"progress:{progress_id}", **expected, "healing": False}
 
-    @pytest.mark.usefixtures("thread_connections")
+    @pytest.mark.usefixtures("transactional_db")
     @pytest.mark.parametrize(("staff", "status"), [(None, 401), (False, 403), (True, 200)])
     async def test_on_a_server_only_staff_may_look(
         self, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch, staff: bool | None, status: int
