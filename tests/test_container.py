@@ -74,12 +74,13 @@ def test_the_web_process_is_asked_under_a_name_that_it_answers_to(client: Client
     assert command[:2] == ["python", "-c"]
     with socket.create_server(("127.0.0.1", 0)) as listening:
         code = command[2].replace(":8080", f":{listening.getsockname()[1]}")
+        listening.settimeout(60)
         asking = subprocess.Popen([sys.executable, "-c", code], env={"ARCHON_ALLOWED_HOSTS": names})
         asked, _ = listening.accept()
         with asked:
             lines = asked.recv(65_536).decode().split("\r\n")
             asked.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        assert asking.wait(30) == 0
+        assert asking.wait(60) == 0
     method, path, _ = lines[0].split()
     host = next(line.partition(": ")[2] for line in lines if line.lower().startswith("host:"))
     settings.LOCAL_MODE, settings.ALLOWED_HOSTS = False, names.split(",")

@@ -108,15 +108,21 @@ async def status_of(connected: str, forwarded: str) -> int:
     return int(started["status"])
 
 
+async def limited(connected: str, forwarded: list[str]) -> bool:
+    """Whether one of them is refused. Of one alone it is not sure: the minute may turn just then."""
+    return 429 in [await status_of(connected, one) for one in forwarded]
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_requests_are_counted_by_an_address_that_cannot_be_made_up(settings: Any) -> None:
     settings.REQUESTS_PER_MINUTE, settings.SECURE_SSL_REDIRECT = 1, False
     limits.counter.cache_clear()
+    invented = [f"192.0.2.{number}" for number in range(4)]
     try:
-        assert [await status_of(HOME, f"192.0.2.{one}") for one in (1, 2)] == [401, 429]
+        assert await limited(HOME, invented)
         settings.TRUSTED_PROXIES = ("10.0.0.1",)
-        assert [await status_of("10.0.0.1", f"192.0.2.{one}") for one in (1, 2)] == [401, 401]
-        assert [await status_of("10.0.0.1", f"192.0.2.{one}, {ELSEWHERE}") for one in (3, 4)] == [401, 429]
-        assert await status_of(HOME, "192.0.2.9") == 429
+        assert not await limited("10.0.0.1", invented)
+        assert await limited("10.0.0.1", [f"{one}, {ELSEWHERE}" for one in invented])
+        assert await limited(HOME, invented)
     finally:
         limits.counter.cache_clear()
