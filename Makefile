@@ -68,7 +68,7 @@ e2e-mcp: install-dev ## Node's MCP inspector and the protocol's conformance suit
 bench-mcp: install-dev ## searches of assistants over MCP, one and fifty at once, beside REST; calls on the log socket
 	@$(VENV)/python -m tests.benchmarks.mcp $(ARGS)
 
-bench-search: install-dev ## how fast vectors come, how fast and how well search is: ARGS="crawl scores load precision"
+bench-search: install-dev ## how fast vectors come, how fast and how well search is: ARGS="crawl scores code load precision"
 	@$(VENV)/uv pip install -q --python $(VENV)/python --group model && $(VENV)/python -m tests.benchmarks.search $(ARGS)
 
 bench-start: install-dev ## from make up in a fresh copy to ready, again, and memory at rest; ARGS=--installed skips the packages

@@ -6,7 +6,7 @@ import http.client
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 WARM_UP = 20
@@ -26,18 +26,25 @@ class Timing(NamedTuple):
 
 
 def timed_searches(port: int, questions: Sequence[str], what: str, expected_mode: str = "", **options: Any) -> Timing:
-    """After a warm-up. `expected_mode` is the search that must have been done: a fallback would be measured unseen."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    """`expected_mode` is the search that must have been done: a fallback would be measured unseen."""
     taken = []
-    for question in [*questions[:WARM_UP], *questions]:
+    for milliseconds, answer in answers(port, "/api/rag/query", questions, **options):
+        assert answer["search_mode"] == (expected_mode or answer["search_mode"]), answer["notice"]
+        taken.append(milliseconds)
+    return Timing(what, taken)
+
+
+def answers(port: int, path: str, questions: Sequence[str], **options: Any) -> Iterator[tuple[float, dict[str, Any]]]:
+    """What each search took in milliseconds, and its answer; after a warm-up that is not told."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    for number, question in enumerate([*questions[:WARM_UP], *questions]):
         body = json.dumps({"query": question, **options})
         started = time.perf_counter()
-        connection.request("POST", "/api/rag/query", body, {"Content-Type": "application/json"})
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         content = response.read()
-        taken.append(1_000 * (time.perf_counter() - started))
+        milliseconds = 1_000 * (time.perf_counter() - started)
         assert response.status == 200, (response.status, content[:500])
-        answer = json.loads(content)
-        assert answer["search_mode"] == (expected_mode or answer["search_mode"]), answer["notice"]
+        if number >= min(WARM_UP, len(questions)):
+            yield milliseconds, json.loads(content)
     connection.close()
-    return Timing(what, taken[len(questions[:WARM_UP]) :])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from knowledge.search.evaluation import read_questions
+from tests.benchmarks.search.code import code_questions, digest
 from tests.benchmarks.search.questions import questions
 
 FILES = {
@@ -50,3 +51,34 @@ def test_each_kind_leads_to_the_pages_that_the_structure_names(documentation: Pa
 def test_eval_reads_them_as_they_are(documentation: Path) -> None:
     read = read_questions(questions(documentation).all())
     assert [question.expected for question in read][1] == ("reference/expressions.html",)
+
+
+LIBRARY = """<dl class="py function">
+    <dt class="sig" id="heapq.heappush">heapq.heappush(heap, item)</dt>
+    <dd><p>Push the value <em>item</em> onto the heap, maintaining the heap. It is fast.</p></dd>
+    <dt class="sig" id="heapq.merge">heapq.merge(*iterables)</dt><dd><p>Merge.</p></dd>
+</dl>
+<dl class="py class"><dt class="sig" id="heapq.Heap">class heapq.Heap</dt>
+    <dd><p>A heap with methods that nobody ever asked for.</p>
+        <dl class="py method"><dt class="sig" id="heapq.Heap.clear">clear()</dt>
+            <dd><p>Take all items out of this heap at once.</p></dd></dl></dd></dl>
+<div class="highlight"><pre>heap = Heap()
+<span>heappush</span>(heap, (5, 'write code'))
+heap.clear()</pre></div>
+<div class="highlight"><pre>heappush(heap, "not stored")</pre></div>"""
+
+
+def test_examples_that_call_a_function_answer_its_name_and_its_description(tmp_path: Path) -> None:
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "heapq.html").write_text(LIBRARY)
+    stored = digest("heap = Heap()\nheappush(heap, (5, 'write code'))\n\nheap.clear()")
+    found = code_questions(tmp_path, frozenset([stored]))
+    assert {one.expected for one in found} == {frozenset([stored])}
+    # merge has no example, and what calls a method elsewhere on the page may be of another class.
+    assert [(one.kind, one.query) for one in found] == [
+        ("description", "Push the value item onto the heap, maintaining the heap"),
+        ("description", "A heap with methods that nobody ever asked for"),
+        ("name", "heapq.heappush"),
+        ("name", "heapq.Heap"),
+    ]
+    assert code_questions(tmp_path, frozenset()) == []

@@ -1,9 +1,10 @@
 """`make bench-search`: how fast vectors come, how fast search is, how well it finds. Exits 1 when a goal is missed.
 
 Parts, all of them unless some are named: `crawl` (POST to all vectors of the Python documentation), `scores` (its 662
-questions by words, by meaning and by both), `load` (searches over REST at 20,000 and 200,000 chunks, SQLite and
-PostgreSQL), `precision` (the quantised model against the original). ARGS="crawl scores --pages 40" is quick, and so
-is ARGS="load --chunks 2000 --calls 50"; goals are of full size.
+questions by words, by meaning and by both), `code` (its examples alone, in the same ways, with questions from the
+descriptions and names of functions; nothing is demanded of it), `load` (searches over REST at 20,000 and 200,000
+chunks, SQLite and PostgreSQL), `precision` (the quantised model against the original).
+ARGS="crawl scores code --pages 40" is quick, and so is ARGS="load --chunks 2000 --calls 50"; goals are of full size.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.search.crawled import SITE, Crawled, crawled, scored
+from tests.benchmarks.search.code import CodeScores, code_questions, scored_code, stored_code, wait_for_vectors
+from tests.benchmarks.search.crawled import SITE, Crawled, crawled, scored, some
 from tests.benchmarks.search.load import Load, loaded
 from tests.benchmarks.search.questions import questions
 from tests.benchmarks.sites import SiteMissing
 from tests.environment import temporary_folder
 from tests.stack import ROOT
 
-PARTS = ("crawl", "scores", "load", "precision")
+PARTS = ("crawl", "scores", "code", "load", "precision")
+OF_CRAWL = {"crawl", "scores", "code"}
 VECTORS_SECONDS, FIRST_HIT_SECONDS = 180.0, 2.0
 FIGURES = ("hit_at_5", "mrr", "ndcg_at_10")
 LEAST_SHARE = 0.98
@@ -87,6 +90,11 @@ def run_crawl(options: argparse.Namespace, console: Console) -> Iterator[tuple[s
             scores = scored(stack, pages, options.questions)
             console.print(_scores_table(scores))
             yield "scores", scores, list(of_scores(scores))
+        if "code" in options.parts:
+            wait_for_vectors(stack)
+            found = scored_code(stack.port, some(code_questions(SITE.folder(), stored_code(stack)), options.questions))
+            console.print(_code_table(found))
+            yield "code", [asdict(one) for one in found], []
 
 
 def run_load(options: argparse.Namespace, console: Console) -> Iterator[tuple[str, Any, list[Verdict]]]:
@@ -129,6 +137,17 @@ def _scores_table(scores: dict[str, Any]) -> Table:
     return table
 
 
+def _code_table(scores: list[CodeScores]) -> Table:
+    """Of modes that could not answer by themselves, too: then another one's name stands beside theirs."""
+    head = ("", "Hit@1", "Hit@5", "MRR", "nDCG@10", "p50 ms", "p99 ms")
+    table = Table(*head, title=f"{scores[0].questions} questions for code", box=None)
+    for one in scores:
+        figures = (f"{value:.3f}" for value in (one.hit_at_1, one.hit_at_5, one.mrr, one.ndcg_at_10))
+        times = (f"{one.timing.p50:.1f}", f"{one.timing.p99:.1f}")
+        table.add_row(" as ".join([one.mode, *one.answered_as]), *figures, *times)
+    return table
+
+
 def _load_table(one: Load) -> Table:
     title = f"{one.database}, {one.chunks:,} chunks, filled in {one.filled:.0f} s, web process {one.memory:.0f} MB"
     table = Table("", "p50 ms", "p99 ms", "max ms", title=title, box=None)
@@ -153,7 +172,7 @@ def main() -> int:
     options, console = _options(), Console()
     figures: dict[str, Any] = {}
     verdicts: list[Verdict] = []
-    runs = ({"crawl", "scores"}, run_crawl), ({"load"}, run_load), ({"precision"}, run_precision)
+    runs = (OF_CRAWL, run_crawl), ({"load"}, run_load), ({"precision"}, run_precision)
     try:
         for parts, run in runs:
             for name, found, judged in run(options, console) if parts.intersection(options.parts) else ():

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.benchmarks.crawl import done_pages, forget
 from tests.benchmarks.search.questions import Question, questions
 from tests.benchmarks.sites import SITES, documentation_site
 from tests.stack import Stack, eventually, running_stack
+
+T = TypeVar("T")
 
 # They hold the questions themselves.
 EXCLUDED = ("**/genindex*", "**/py-modindex*")
@@ -80,7 +82,7 @@ def _followed(stack: Stack, progress_id: str) -> tuple[float, dict[str, Any]]:
     return stored or time.monotonic(), last
 
 
-def asked(pages: set[str], most: int) -> list[Question]:
+def asked(pages: set[str], most: int) -> Sequence[Question]:
     """Questions with an expected page among these, all or `most` of them taken evenly."""
     stored = {page.partition("#")[0] for page in pages}
     fitting = [
@@ -88,7 +90,12 @@ def asked(pages: set[str], most: int) -> list[Question]:
         for one in questions(SITE.folder()).all()
         if any(url.endswith(f"/{page}") for page in one["expected"] for url in stored)
     ]
-    return fitting if not most or len(fitting) <= most else fitting[:: -(-len(fitting) // most)]
+    return some(fitting, most)
+
+
+def some(questions: Sequence[T], most: int) -> Sequence[T]:
+    """All or `most` of them, taken evenly; 0: all."""
+    return questions if not most or len(questions) <= most else questions[:: -(-len(questions) // most)]
 
 
 def scored(stack: Stack, pages: set[str], most: int) -> dict[str, Any]:
