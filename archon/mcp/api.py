@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -16,6 +17,7 @@ from archon.scopes import Scope
 from progress.models import LogRecord
 
 router = Router(tags=["mcp"])
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ServerStatus(Schema):
@@ -154,10 +156,10 @@ def read_config(request: HttpRequest, client: Annotated[str, Query(max_length=40
     """All set-up texts, or with `?client=` the one of that assistant."""
     url = url_of(request)
     names = [client] if client else list(clients.CLIENTS)
-    host, _, port = request.get_host().rpartition(":")
+    reached = urlsplit(url)
     return {
-        "host": host if port.isdigit() else request.get_host(),
-        "port": int(request.get_port()),
+        "host": reached.hostname,
+        "port": reached.port or DEFAULT_PORTS[reached.scheme],
         "url": url,
         "token_required": not settings.LOCAL_MODE,
         "stdio_command": clients.stdio_command(),
