@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, wait
 from functools import partial
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 # How long a wait may last before it is looked whether the crawl was cancelled.
 LOOK_SECONDS = 0.5
+_FRAMES = re.compile(r"<frameset\b", re.IGNORECASE)
 READ_AS_HTML = HTML_TYPES | {""}
 NO_TEXT_HINT = "If it shows text in your browser, crawl it with render=browser."
 
@@ -120,16 +122,19 @@ class Outcomes:
             found = extract_text(page.text, page.final_url, page.content_type)
         if found.noindex and self.job.respect_robots:
             return Skipped(url, "noindex", f"Skipped: {url.url} asks not to be indexed")
+        links: tuple[str, ...] = () if found.nofollow and self.job.respect_robots else found.links
+        if begun is not None:
+            links = (*(links if begun.follow else ()), *begun.addresses)
         if not found.markdown.strip():
+            if _FRAMES.search(page.text):
+                line = f"{url.url} shows other pages in frames"
+                return Skipped(url, "frames", line, self._candidates(url, links))
             return Failed(url, FetchError("empty_page", f"{url.url} has no text.", hint=page.note or NO_TEXT_HINT))
         headings = ((heading.level, heading.text, heading.anchor) for heading in found.headings)
         about = {"description": found.description, "language": found.language}
         read_page = incoming(page, page.final_url, found.title, found.markdown, headings, page.content_type, **about)
         read_page = dataclasses.replace(with_validators(read_page, page), code_examples=self.job.extract_code_examples)
         document = prepare_document(read_page)
-        links: tuple[str, ...] = () if found.nofollow and self.job.respect_robots else found.links
-        if begun is not None:
-            links = (*(links if begun.follow else ()), *begun.addresses)
         pairs = paired((page.final_url, *links), begun.markdown) if begun else {}
         return Fetched(
             url,

@@ -33,6 +33,7 @@ export const REASONS: Record<string, string> = {
   cancelled: 'The crawl was cancelled first',
   noindex: 'The page asks not to be indexed',
   redirected_out: 'Leads out of the crawl',
+  frames: 'Shows other pages in frames',
   query_variants: 'Too many variants of one address',
   repeating_path: 'The path repeats itself',
   split: 'Read as parts of its own',
