@@ -28,7 +28,7 @@ export function CodeExamples({ sourceId, base }: { sourceId: string; base: strin
   });
   if (examples.isError) return <ErrorNotice error={examples.error} onRetry={() => void examples.refetch()} />;
   if (!examples.data) return <div className="panel skeleton" role="status" aria-label="Reading the code examples" />;
-  const { code_examples: shown, total, left_out } = examples.data;
+  const { code_examples: shown, total, left_out, descriptions } = examples.data;
   const reasons = Object.entries(left_out).filter(([, n]) => n > 0);
   return (
     <section aria-label="Code examples">
@@ -46,6 +46,12 @@ export function CodeExamples({ sourceId, base }: { sourceId: string; base: strin
       {reasons.length > 0 && (
         <p className="section-note">
           Left out: {reasons.map(([reason, n]) => `${count(n)} ${LEFT_OUT[reason] ?? reason}`).join(', ')}.
+        </p>
+      )}
+      {descriptions.by_model + descriptions.waiting + descriptions.failed > 0 && (
+        <p className="section-note">
+          Titles and summaries: {count(descriptions.by_model)} by a language model, {count(descriptions.waiting)} to come, {count(descriptions.failed)} it
+          could not write. {descriptions.reason}
         </p>
       )}
     </section>
