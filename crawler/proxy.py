@@ -145,6 +145,11 @@ class GuardingProxy:
         server, self._server = self._server, None
         if server is None:
             return
+        for listener in server.sockets:
+            asyncio.get_running_loop().remove_reader(listener)
+        # What was accepted a moment ago becomes a connection first: a server that is closed before leaks it,
+        # https://github.com/python/cpython/issues/109564.
+        await asyncio.sleep(0)
         server.close()
         connections = dict(self._connections)
         for task, writer in connections.items():

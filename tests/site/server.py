@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -116,11 +117,15 @@ class LocalSite:
         # A client that hangs up ends its handler, so that a slow one does not outlive the site.
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port)
-        await site.start()
-        self.port = runner.addresses[0][1]
+        listener = socket.create_server(("127.0.0.1", self.port))
+        await web.SockSite(runner, listener).start()
+        self.port = listener.getsockname()[1]
         self._ready.set()
         await self._stop.wait()
+        # What was accepted a moment ago becomes a connection first: a server that is closed before leaks it,
+        # https://github.com/python/cpython/issues/109564.
+        self._loop.remove_reader(listener)
+        await asyncio.sleep(0)
         await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
