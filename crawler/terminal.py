@@ -113,7 +113,7 @@ def show_failures(console: Console, job: CrawlJob) -> None:
 
 def positive(text: str) -> int:
     """The type of a count on the command line."""
-    number = int(text)
+    number = int(text) if text.strip().isdecimal() else 0
     if number < 1:
-        raise ArgumentTypeError(f"{number} is not a whole number from 1 on")
+        raise ArgumentTypeError(f"{text} is not a whole number from 1 on")
     return number

@@ -98,8 +98,19 @@ class TestSearch:
         assert json.loads(out)["detail"]["code"] == "not_started"
         assert "make up" in errors
 
+    def test_a_source_that_is_not_there_is_told_by_what_was_asked(self, stored: str) -> None:
+        code, _, errors = run("sources", "zeppelin")
+        assert code == 3
+        assert "No source has 'zeppelin'" in errors
+
     @pytest.mark.parametrize(
-        "words", [("jobs", "--limit", "0"), ("logs", "--limit", "-1"), ("crawl", "x", "--max-pages", "-3")]
+        "words",
+        [
+            ("jobs", "--limit", "0"),
+            ("logs", "--limit", "-1"),
+            ("crawl", "x", "--max-pages", "-3"),
+            ("jobs", "--limit", "x"),
+        ],
     )
     def test_a_count_is_one_at_least(self, words: tuple[str, ...]) -> None:
         with pytest.raises(CommandError, match="is not a whole number from 1 on"):

@@ -28,7 +28,8 @@ class Command(TerminalCommand):
             for item in items:
                 self._show(item)
         if not items:
-            self.stderr.write("No source. Crawl one: manage.py crawl https://docs.example.com/")
+            unlike = f" has {options['search']!r} in its title or URL" if options["search"] else ""
+            self.stderr.write(f"No source{unlike}. Crawl one: manage.py crawl https://docs.example.com/")
         return DONE if items else NOTHING_FOUND
 
     def _show(self, item: KnowledgeItem) -> None:
