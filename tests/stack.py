@@ -63,15 +63,20 @@ def enqueue_canary(redis_url: str) -> None:
 class Stack:
     """Start it, talk to it over HTTP and WebSockets, kill any part of it."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], prepared: str = "") -> None:
         self.folder = folder
+        self.prepared = prepared
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {**os.environ, **environment, "ARCHON_PORT": str(self.port), "ARCHON_DATA_DIR": str(folder)}
         self.children: dict[str, subprocess.Popen[bytes]] = {}
+        # Sent along with everything that is asked, such as a token.
+        self.headers: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         migrate(self.folder, self.environment)
+        if self.prepared:
+            self.manage("shell", "-v0", "-c", self.prepared)
         for name in COMMANDS:
             self.spawn(name)
         self.wait_until_ready()
@@ -146,7 +151,10 @@ class Stack:
     ) -> tuple[int, Any]:
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(  # our own address
-            self.url + path, content, {"Content-Type": "application/json", **(headers or {})}, method=method
+            self.url + path,
+            content,
+            {"Content-Type": "application/json", **self.headers, **(headers or {})},
+            method=method,
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
@@ -177,7 +185,9 @@ class Stack:
     def open_socket(self, path: str) -> ClientConnection:
         """Every frame that is received from it is held against the published schemas."""
         address = f"ws://127.0.0.1:{self.port}{path}"
-        return connect(address, open_timeout=30, create_connection=checking(self.published))
+        return connect(
+            address, additional_headers=self.headers, open_timeout=30, create_connection=checking(self.published)
+        )
 
     def frames(self, progress_id: str, query: str = "", *, seconds: float = 90) -> Iterator[dict[str, Any]]:
         """Every frame but heartbeats, up to and with the terminal one."""
@@ -225,8 +235,9 @@ def _decoded(content: bytes) -> Any:
 
 
 @contextlib.contextmanager
-def running_stack(**environment: str) -> Iterator[Stack]:
-    """A stack of its own, in a folder of its own, on the database that the run is on."""
+def running_stack(prepared: str = "", **environment: str) -> Iterator[Stack]:
+    """A stack of its own, in a folder of its own, on the database that the run is on. `prepared` is run in it before
+    it starts: a server does not without an account."""
     with temporary_folder() as folder, redis_server(folder) as redis_url:
         database_url = os.environ.get("DATABASE_URL", "sqlite")
         if database_url.startswith("sqlite"):
@@ -241,5 +252,5 @@ def running_stack(**environment: str) -> Iterator[Stack]:
             "ARCHON_EMBEDDER": "off",
             **environment,
         }
-        with Stack(folder, settings) as stack:
+        with Stack(folder, settings, prepared) as stack:
             yield stack

@@ -53,14 +53,14 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(pages: int, *, delay: float = 0, broken: Sequence[int] = ()) -> Iterator[Served]:
+def served(pages: int, *, delay: float = 0, broken: Sequence[int] = (), port: int = 0) -> Iterator[Served]:
     """`delay` seconds before each page; `broken` pages answer 404 until `repair`."""
     docs = docs_site(pages)
     for page in docs.pages:
         answer = docs[page.path]
         assert isinstance(answer, Answer)
         docs[page.path] = replace(answer, delay=delay)
-    with LocalSite(docs) as site:
+    with LocalSite(docs, port=port) as site:
         example = Served(docs, site)
         example.break_pages(broken)
         yield example

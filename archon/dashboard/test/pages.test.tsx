@@ -147,6 +147,7 @@ describe('Crawl', () => {
 
   it('lists its pages in the state that the address names', async () => {
     visit('/crawls/p1?state=failed');
+    say('/p1', state({ status: 'crawling', processedPages: 1 }));
     const row = await screen.findByRole('row', { name: /e\.x\/a/ });
     expect(row.textContent).toContain('The server answered 503. Retry later.');
     expect([...row.querySelectorAll('[role=cell]')].map((cell) => cell.textContent)).toEqual(['Failed', '503', '423 ms', '312 B', '–', '3']);

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
 
 from tests.stack import ROOT
 
@@ -49,15 +50,26 @@ def launched(executable: str) -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """A page of its own profile; `complaints` are console errors, failed scripts and refusals of the policy."""
+    """A page of its own profile; `complaints` are console errors, failed scripts and refusals of the policy;
+    `refused_requests` what was asked for and answered with an error, or not at all."""
 
     context: BrowserContext
     page: Page
     complaints: list[str] = field(default_factory=list)
+    refused_requests: list[str] = field(default_factory=list)
 
     def hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(f"{message.type}: {message.text}")
+
+    def answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.refused_requests.append(f"{response.status} {response.request.method} {urlsplit(response.url).path}")
+
+    def unanswered(self, request: Request) -> None:
+        # What a page no longer needs when it is left is aborted by the browser itself.
+        if request.failure != "net::ERR_ABORTED":
+            self.refused_requests.append(f"{request.failure} {request.method} {urlsplit(request.url).path}")
 
     def axe(self) -> list[str]:
         """What axe-core finds on the page as it is, in the rules of WCAG 2.0 to 2.2, A and AA."""
@@ -93,6 +105,8 @@ def visit(
     page = context.new_page()
     opened = Visit(context, page)
     page.on("console", opened.hear)
+    page.on("response", opened.answered)
+    page.on("requestfailed", opened.unanswered)
     page.on("pageerror", lambda error: opened.complaints.append(f"pageerror: {error}"))
     try:
         if address != "about:blank":

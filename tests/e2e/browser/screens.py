@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from tests.e2e.browser.chromium import Visit
 from tests.e2e.served import served
 from tests.stack import Stack, eventually
 
 CHAT = "e2e"
+# An id may be that of an upload as well as of a crawl.
+UPLOAD = "404 GET /api/documents/uploads/test-id/files"
+# Screens of what does not exist, and what the server refuses for them.
+UNKNOWN = {
+    "crawl, unknown": ("404 GET /api/progress/test-id", "404 GET /api/crawls/test-id/pages", UPLOAD),
+    "source, unknown": ("404 GET /api/knowledge-items/nothing", "404 GET /api/pages"),
+    "not found": ("404 GET /crawls",),
+}
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,28 @@ class Shown:
         }
 
 
-def fill(stack: Stack) -> Shown:
-    with served(pages=12) as site:
+def faults_of(visited: Visit, url: str, shown: Shown) -> list[str]:
+    """Whatever is wrong with any screen: for axe, for the content policy, for the console, in width, in requests."""
+    faults = []
+    for name, path in shown.addresses().items():
+        visited.page.goto(url + path)
+        visited.page.wait_for_load_state("networkidle")
+        faults += [f"{name}: {fault}" for fault in visited.axe()]
+        faults += [f"{name}: {refused}" for refused in visited.refused()]
+        if (sideways := visited.sideways()) > 0:
+            faults.append(f"{name}: {sideways} px wider than the window")
+        # What does not exist is answered 404, and Chromium logs that; nothing else may be refused.
+        unknown = UNKNOWN.get(name, ())
+        faults += [f"{name}: {refused}" for refused in visited.refused_requests if not refused.endswith(unknown)]
+        faults += [f"{name}: {said}" for said in visited.complaints if not (unknown and "status of 404" in said)]
+        visited.refused_requests.clear()
+        visited.complaints.clear()
+    return faults
+
+
+def fill(stack: Stack, port: int = 0) -> Shown:
+    """`port`: of the site that is crawled, when it may not be any."""
+    with served(pages=12, port=port) as site:
         progress_id = stack.crawl(site.url, max_depth=5, tags=["example"])
         ended = stack.ended(progress_id)
         pages = stack.get(f"/api/pages?source_id={ended['sourceId']}")["pages"]

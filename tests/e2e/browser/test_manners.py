@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.browser.chromium import PHONE, THEMES, WIDE, Theme, visit
-from tests.e2e.browser.screens import Shown, fill
+from tests.e2e.browser.screens import Shown, faults_of, fill
 from tests.stack import Stack
 
 FIRST_PAINT_MS = 1_000
@@ -24,17 +24,8 @@ def shown(stack: Stack, browser: Browser) -> Shown:
 def test_every_screen_is_accessible_and_fits(
     stack: Stack, browser: Browser, shown: Shown, theme: Theme, size: tuple[int, int]
 ) -> None:
-    faults = []
     with visit(browser, theme=theme, size=size) as visited:
-        for name, path in shown.addresses().items():
-            visited.page.goto(stack.url + path)
-            visited.page.wait_for_load_state("networkidle")
-            faults += [f"{name}: {fault}" for fault in visited.axe()]
-            faults += [f"{name}: {refused}" for refused in visited.refused()]
-            if (sideways := visited.sideways()) > 0:
-                faults.append(f"{name}: {sideways} px wider than the window")
-        # Asking for a crawl that does not exist is answered 404, and Chromium logs that.
-        faults += [said for said in visited.complaints if "status of 404" not in said]
+        faults = faults_of(visited, stack.url, shown)
     assert not faults, "\n\n".join(faults)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.browser.chromium import visit
 from tests.e2e.served import MISSING, served
 from tests.stack import Stack
+from tests.test_webhooks import Receiver
 
 SOON = 30_000
 
@@ -198,3 +200,25 @@ def test_a_crawl_is_paused_and_resumed(stack: Stack, browser: Browser) -> None:
         expect(page.locator(".crawl-status")).to_contain_text("Paused", timeout=SOON)
         page.get_by_role("button", name="Resume").click()
         expect(page.get_by_text("Crawl completed", exact=False).first).to_be_visible(timeout=SOON)
+
+
+@pytest.mark.whole
+@pytest.mark.usefixtures("axe")
+def test_a_webhook_is_made_tested_and_deleted(stack: Stack, browser: Browser) -> None:
+    with Receiver() as receiver, visit(browser, f"{stack.url}/settings/webhooks") as visited:
+        listening = threading.Thread(target=receiver.serve_forever, daemon=True)
+        listening.start()
+        page = visited.page
+        page.get_by_label("Address of the new webhook").fill(receiver.url)
+        page.get_by_role("button", name="Add webhook").click()
+        expect(page.get_by_text("Copy its secret now", exact=False)).to_be_visible()
+        page.get_by_role("button", name=f"Send a test to {receiver.url}").click()
+        expect(page.get_by_role("row").filter(has_text="Delivered")).to_contain_text("Test", timeout=SOON)
+        assert ["event" in body for _, body in receiver.calls] == [True]
+        assert visited.axe() == []
+        page.get_by_role("button", name=f"Delete {receiver.url}").click()
+        page.get_by_role("button", name="Delete?").click()
+        expect(page.get_by_text("Nobody is told yet")).to_be_visible()
+        assert (visited.complaints, visited.refused_requests) == ([], [])
+        receiver.shutdown()
+        listening.join()

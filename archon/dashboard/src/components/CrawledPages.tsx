@@ -47,7 +47,7 @@ export function CrawledPages({ progressId, progress }: { progressId: string; pro
   const state = params.get('state') ?? '';
   const running = progress !== null && !isTerminal(progress.status);
   const first = useQuery(portion(progressId, state, 1, progress));
-  const unknown = first.error && 'status' in first.error && first.error.status === 404;
+  const unknown = progress?.kind === 'upload' || (first.error && 'status' in first.error && first.error.status === 404);
   const total = first.data?.total ?? 0;
 
   return (
@@ -71,6 +71,8 @@ function portion(progressId: string, state: string, page: number, progress: Craw
     queryKey: ['crawl-pages', progressId, { state, page }, ended],
     queryFn: ({ signal }: { signal: AbortSignal }) => fetchCrawledPages(progressId, { state, page }, signal),
     placeholderData: keepPreviousData,
+    // An upload has files instead of pages: until it is known what this is, nothing is asked in vain.
+    enabled: progress !== null && progress.kind !== 'upload',
     refetchInterval: ended === false ? POLL_MS : (false as const),
   };
 }

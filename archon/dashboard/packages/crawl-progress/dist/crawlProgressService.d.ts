@@ -12,6 +12,8 @@ export interface CrawlProgressData {
     /** One of CrawlStatus; a newer server may send a word that is not in it. */
     status: CrawlStatus | (string & {});
     percentage: number;
+    /** crawl, upload, import, embed, purge or describe. */
+    kind?: string;
     currentUrl?: string | null;
     totalPages?: number | null;
     processedPages?: number;
