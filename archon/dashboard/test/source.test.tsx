@@ -21,9 +21,10 @@ describe('Code examples of a source', () => {
     metadata: { page_id: 'p9', page_title: 'Effects', heading_path: 'Effects > Cleanup', anchor: 'cleanup', char_count: 40, knowledge_type: 'technical', tags: [] },
   };
   const left_out = { short: 3, long: 0, prose: 1, diagram: 0, output: 0, duplicate: 0 };
+  const descriptions = { by_model: 0, waiting: 0, failed: 0, reason: '' };
 
   it('shows each with its language, its heading and its page, as text', async () => {
-    answers['GET /api/knowledge-items/react/code-examples'] = [200, { code_examples: [example], left_out, total: 21 }];
+    answers['GET /api/knowledge-items/react/code-examples'] = [200, { code_examples: [example], left_out, descriptions, total: 21 }];
     visit('/sources/react/code?page=2');
     const shown = await screen.findByRole('listitem');
     expect(shown.textContent).toContain('jsx');
@@ -37,7 +38,7 @@ describe('Code examples of a source', () => {
   });
 
   it('says why there are none', async () => {
-    answers['GET /api/knowledge-items/react/code-examples'] = [200, { code_examples: [], left_out, total: 0 }];
+    answers['GET /api/knowledge-items/react/code-examples'] = [200, { code_examples: [], left_out, descriptions, total: 0 }];
     visit('/sources/react/code');
     await screen.findByText('The pages hold code, but none that stands as an example.');
   });
