@@ -130,8 +130,11 @@ class Topic:
         return answer
 
     def extend_back(self, frames: list[Frame]) -> None:
-        """Take up older frames that somebody had to read, so that the next one need not: storms ask alike."""
-        if self.floor is None or not frames or frames[-1][0] < self.floor:
+        """Take up older frames that somebody had to read, so that the next one need not: storms ask alike.
+
+        Only those that end where the log begins. One who asked ahead of the news read none of them.
+        """
+        if self.floor is None or not frames or not frames[0][0] <= self.floor <= frames[-1][0]:
             return
         older = [frame for frame in frames if frame[0] <= self.floor]
         if len(older) + len(self.frames) > LOG_FRAMES:

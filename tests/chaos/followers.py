@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Self
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -88,6 +89,7 @@ def now_and_then(seed: int) -> Callable[[], int]:
 def assert_whole(history: list[str], stored: list[str]) -> None:
     """Identical, complete, ordered, and exactly one end."""
     numbers = [json.loads(text)["data"]["sequence"] for text in history]
-    assert numbers == list(range(1, len(stored) + 1))
+    wanted = range(1, len(stored) + 1)
+    assert numbers == list(wanted), (sorted({*wanted} - {*numbers}), [n for n, m in pairwise(numbers) if m != n + 1])
     assert history == stored
     assert [json.loads(text)["data"]["status"] in ENDS for text in history].count(True) == 1

@@ -111,6 +111,19 @@ async def test_older_frames_that_were_read_are_shared() -> None:
     assert book.reads == 0
 
 
+async def test_frames_that_are_newer_than_the_log_leave_its_beginning_where_it_is() -> None:
+    """A client that comes back ahead of this server's news reads what the log will hear in a moment."""
+    book = Book()
+    frames = book.write(30)
+    topic = Topic("t", book, gapless=True)
+    topic.append(frames[10:19])
+    topic.extend_back(frames[20:25])
+    topic.append(frames[19:30])
+    topic.extend_back(frames[5:25])
+    topic.extend_back(frames[:20])
+    assert await take(topic, 0, 30) == frames
+
+
 async def test_the_same_read_under_way_is_shared() -> None:
     topic = topic_of(Book())
     answers = asyncio.Queue[int]()
