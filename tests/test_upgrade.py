@@ -162,7 +162,13 @@ def test_a_crawl_in_flight_goes_on(before_owners: Any, people: Any) -> None:
             source_id=source_id_for(seed), url=seed, title=seed
         )
         progress = before_owners.get_model("progress", "Progress").objects.create(
-            id="in-flight", source_id=item.source_id, owner_id=people["bob"].pk, status="crawling", stage="crawling"
+            id="in-flight",
+            source_id=item.source_id,
+            owner_id=people["bob"].pk,
+            status="crawling",
+            stage="crawling",
+            total_pages=1,
+            discovered_urls=1,
         )
         request = actions.CrawlRequest(seed, viewer=OPERATOR)
         job = crawl.get_model("CrawlJob").objects.create(
