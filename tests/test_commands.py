@@ -54,6 +54,7 @@ class TestCrawl:
         assert "url_scheme" in capsys.readouterr().out
         code, out, _ = run("crawl", "--no-start", "ftp://example.com/")
         assert (code, json.loads(out)["detail"]["code"]) == (1, "url_scheme")
+        assert "url_scheme" in capsys.readouterr().err
 
 
 class TestSearch:

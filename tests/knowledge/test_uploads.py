@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
@@ -297,7 +298,9 @@ def test_a_folder_of_the_operator_is_read_and_renewed(tmp_path: Path, capsys: py
     assert KnowledgeItem.objects.get().pk == item.pk
     assert list(urls.all()) == [f"{root}sub/new.md", f"{root}sub/page.html"]
     assert_counts_exact(item)
-    assert "were removed" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "were removed" in told.err
+    assert [json.loads(line)["status"] for line in told.out.splitlines()] == ["completed", "completed"]
 
 
 def ingest(folder: Path) -> None:

@@ -83,10 +83,9 @@ class Command(BaseCommand):
         if as_json:
             detail = {"error": error.message, "code": error.code, "hint": error.hint, "field": error.field}
             self.stdout.write(json.dumps({"detail": detail}, ensure_ascii=False))
-        else:
-            console.print(f"[red]✗ {error.code}[/]: {error.message}", highlight=False, soft_wrap=True)
-            if error.hint:
-                console.print(f"  {error.hint}", highlight=False, soft_wrap=True)
+        console.print(f"[red]✗ {error.code}[/]: {error.message}", highlight=False, soft_wrap=True)
+        if error.hint:
+            console.print(f"  {error.hint}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

@@ -1,6 +1,7 @@
 """`manage.py ingest PATH...`: files, folders and zip archives of this machine into the knowledge base.
 
 Only here, at the operator's own shell: over the API a path would open the server's disk to whoever may write.
+A person sees it run; a pipe, or `--json`, gets the final state as one JSON object, and the rest on stderr.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 
 from knowledge import uploads
 from knowledge.errors import KnowledgeError
@@ -42,7 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--tag", action="append", default=[])
         parser.add_argument("--knowledge-type", default="technical")
         parser.add_argument("--here", action="store_true", help="read it in this process instead of on a worker")
-        parser.add_argument("--json", action="store_true", help="print the final state as one JSON object")
+        parser.add_argument("--json", action="store_true", help="the final state as JSON, as when the output is piped")
 
     def handle(self, *args: Any, path: Path, **options: Any) -> None:
         path = path.expanduser().resolve()
@@ -66,21 +67,22 @@ class Command(BaseCommand):
             from knowledge.ingest import uploaded
 
             uploaded.run(upload.pk)
-        row = self._watched(upload.progress_id, quiet=options["json"])
-        if options["json"]:
+        as_json = options["json"] or not self.stdout.isatty()
+        told = self.stderr if as_json else self.stdout
+        row = self._watched(upload.progress_id, told)
+        for file in UploadedFile.objects.filter(upload__progress=row, state=UploadedFile.State.FAILED):
+            told.write(f"failed {file.name}: {file.error_message} {file.error_hint}", str)
+        if as_json:
             self.stdout.write(json.dumps(to_wire(snapshot(row)), ensure_ascii=False))
-        else:
-            for file in UploadedFile.objects.filter(upload__progress=row, state=UploadedFile.State.FAILED):
-                self.stdout.write(f"failed {file.name}: {file.error_message} {file.error_hint}")
         sys.exit(0 if row.status == Status.COMPLETED else 1)
 
-    def _watched(self, progress_id: str, *, quiet: bool) -> Progress:
-        told = ""
+    def _watched(self, progress_id: str, told: OutputWrapper) -> Progress:
+        last = ""
         while True:
             row = Progress.objects.get(pk=progress_id)
-            if row.log != told and not quiet:
-                told = row.log
-                self.stdout.write(f"{row.percentage:3}% {told}")
+            if row.log != last:
+                last = row.log
+                told.write(f"{row.percentage:3}% {last}", str)
             if row.ended:
                 return row
             time.sleep(LOOK_SECONDS)
