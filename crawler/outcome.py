@@ -28,7 +28,7 @@ from crawler.kinds import HTML_TYPES, TITLES, Kind
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.parts import Split
 from crawler.reading import Got, chosen, documents_title, incoming, sections, with_validators
-from crawler.record import TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged
+from crawler.record import FRAMES, TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged
 from crawler.rules import JobRules, robots_unreachable
 from crawler.scope import Scope
 from crawler.turns import Turns
@@ -128,7 +128,7 @@ class Outcomes:
         if not found.markdown.strip():
             if _FRAMES.search(page.text):
                 line = f"{url.url} shows other pages in frames"
-                return Skipped(url, "frames", line, self._candidates(url, links))
+                return Skipped(url, FRAMES, line, self._candidates(url, links))
             return Failed(url, FetchError("empty_page", f"{url.url} has no text.", hint=page.note or NO_TEXT_HINT))
         headings = ((heading.level, heading.text, heading.anchor) for heading in found.headings)
         about = {"description": found.description, "language": found.language}

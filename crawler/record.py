@@ -41,8 +41,9 @@ RETRY_SECONDS = (2.0, 8.0)
 NOT_MODIFIED = 304
 GONE = (404, 410)
 LEFT_REASONS = ("noindex", "redirected_out")
+FRAMES = "frames"
 # What a refresh asks for again although it stored nothing under its own address.
-ASKED_AGAIN = (*LEFT_REASONS, SPLIT)
+ASKED_AGAIN = (*LEFT_REASONS, SPLIT, FRAMES)
 TELLING_REASONS = frozenset({"robots", "excluded", "not_included", "query_variants", "repeating_path"})
 
 

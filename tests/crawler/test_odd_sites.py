@@ -41,3 +41,24 @@ def test_an_odd_site_is_read_as_a_person_reads_it(web: LocalSite, name: str) -> 
     for path, texts in odd.says.items():
         assert [text for text in texts if text not in stored[path]] == [], stored[path]
         assert [text for text in odd.chrome if text in stored[path]] == [], stored[path]
+
+
+def test_a_refresh_looks_into_frames_again() -> None:
+    def framed(page: str) -> str:
+        return f"<title>Framed</title><frameset cols='20%,80%'><frame src={page}></frameset>"
+
+    def read() -> set[str]:
+        while slice.run(CrawlJob.objects.latest("pk")):
+            pass
+        return set(Document.objects.values_list("url", flat=True))
+
+    home = "<title>Home</title><main><p>Here begins what is told in frames.</p><a href=framed.html>Read it</a></main>"
+    told = {
+        f"/{name}.html": f"<title>{name}</title><p>What the {name} page has to tell us.</p>" for name in ("old", "new")
+    }
+    with LocalSite({"/": home, "/framed.html": framed("old.html"), **told}) as web:
+        actions.start(actions.CrawlRequest(f"{web.url}/", viewer=OPERATOR))
+        assert read() == {f"{web.url}/", f"{web.url}/old.html"}
+        web.routes["/framed.html"] = framed("new.html")
+        actions.refresh(CrawlJob.objects.get().item.source_id, viewer=OPERATOR)
+        assert f"{web.url}/new.html" in read()
