@@ -27,6 +27,7 @@ FURNITURE = ", ".join(
         "[role=navigation], [role=search], [aria-hidden=true], .breadcrumbs, .breadcrumb, .pagination-nav",
         f"{PERMALINKS}, a.viewcode-link",
         ".rustdoc-breadcrumbs, summary.hideme, a.tooltip, a.test-arrow, a.src",
+        "#titlearea, #main-nav, #nav-path, #side-nav, #MSearchSelectWindow, #MSearchResultsWindow, address.footer",
         ".sphinxsidebar, .navheader, .navfooter, .related, .md-source-file, .theme-doc-toc-mobile, .copybtn",
         "[hidden]:not([role=tabpanel]), [style*='display:none' i]:not([role=tabpanel])",
         "[style*='display: none' i]:not([role=tabpanel])",
@@ -39,7 +40,8 @@ ADMONITION_TITLES = (
     " .note > h3.title, .tip > h3.title, .warning > h3.title, .caution > h3.title, .important > h3.title"
 )
 TABS = ".tabbed-set, [role=tablist]"
-RESHAPED = "label.sd-tab-label, math, dt.sig, form, header"
+DOXYGEN = ".headertitle > .title, div.fragment"
+RESHAPED = f"label.sd-tab-label, math, dt.sig, form, header, {DOXYGEN}"
 
 _XML_DECLARATION = re.compile(r"^[\ufeff\s]*<\?xml[^>]{0,500}\?>")
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:-]{0,40})[^>]*>")
@@ -208,6 +210,19 @@ def _reshape(node: LexborNode, *, whole_body: bool) -> None:
         node.inner_html = f"<code>{escape(_signature(node))}</code>"
     elif node.tag == "label":
         _replace(node, f"<p><strong>{escape(_line(node))}</strong></p>")
+    elif node.tag == "div":
+        _from_doxygen(node)
+
+
+def _from_doxygen(node: LexborNode) -> None:
+    """Its titles and listings are <div>, a line of a listing one each."""
+    lines = node.css("div.line")
+    if not lines:
+        _replace(node, f"<h1>{escape(_line(node))}</h1>")
+        return
+    for number in node.css(LINE_NUMBERS):
+        number.decompose()
+    _replace(node, f"<pre>{escape(chr(10).join(line.text().rstrip() for line in lines))}</pre>")
 
 
 def _keep_headings(header: LexborNode, *, keep: bool) -> None:
