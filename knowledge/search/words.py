@@ -23,6 +23,8 @@ QUERY_LEXEMES = 32
 SHORT_QUESTION = 2
 # A documentation site's vocabulary; beyond it the rarest words are stemmed again.
 CACHED_WORDS = 1 << 16
+# Chunk after chunk stands under the same headings.
+RECENT_TEXTS = 512
 
 # Combining marks belong to their word, though `\w` knows only letters and digits.
 _MARKS = (
@@ -91,13 +93,17 @@ class Question:
 
 def indexed_text(title: str, heading: str, content: str) -> IndexedText:
     """`title` and `heading` are finished lexemes (`all_forms`), `content` is text. CPU only."""
-    words = _WORD.findall(_readable(content))
+    words = _words(content)
     return IndexedText(title, heading, _whole.joined(words), _parts.joined(words))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(_readable(text))
 
 
 def question(text: str) -> Question:
     """The words of a question; of a longer one without its stop words. Empty if there is no word at all."""
-    found = [match[0] for match in _WORD.finditer(_readable(text))]
+    found = _words(text)
     telling = found
     if len(found) > SHORT_QUESTION:
         telling = [word for word in found if _folded(word) not in STOP_WORDS] or found
@@ -203,9 +209,10 @@ def _pairs(run: str) -> list[str]:
     return [run[index : index + 2] for index in range(len(run) - 1)]
 
 
+@lru_cache(RECENT_TEXTS)
 def all_forms(text: str) -> str:
     """A short text's words, whole and by part, for one column."""
-    found = (forms_of(match[0]) for match in _WORD.finditer(_readable(text)))
+    found = (_remembered_forms(word) if len(word) <= LEXEME_CHARS else forms_of(word) for word in _words(text))
     return " ".join(lexeme for forms in found for lexeme in (*forms.whole, *forms.pieces))
 
 
