@@ -101,7 +101,7 @@ def test_the_server_may_die_in_the_middle(stack: Stack, browser: Browser) -> Non
 
 @pytest.mark.whole
 def test_a_crawl_is_cancelled_by_two_clicks_and_two_tabs_agree(stack: Stack, browser: Browser) -> None:
-    with served(pages=200, delay=0.1) as site, visit(browser) as visited:
+    with served(pages=200, delay=1) as site, visit(browser) as visited:
         page = visited.page
         add_source(page, stack, site.url)
         other = visited.context.new_page()
