@@ -121,9 +121,7 @@ def question(text: str) -> Question:
 def spans(text: str) -> Iterator[tuple[int, int, Forms]]:
     """Every word with its place, for highlighting."""
     for match in _WORD.finditer(text):
-        word = match[0]
-        forms = _remembered_forms(word) if len(word) <= LEXEME_CHARS else forms_of(word)
-        yield match.start(), match.end(), forms
+        yield match.start(), match.end(), _forms(match[0])
 
 
 def forms_of(word: str) -> Forms:
@@ -138,6 +136,11 @@ def forms_of(word: str) -> Forms:
 
 # Snippets and citations read the same words of passage after passage.
 _remembered_forms = lru_cache(CACHED_WORDS)(forms_of)
+
+
+def _forms(word: str) -> Forms:
+    """Of what is too long to be a word nothing is remembered."""
+    return _remembered_forms(word) if len(word) <= LEXEME_CHARS else forms_of(word)
 
 
 class _Column(dict[str, str]):
@@ -212,7 +215,7 @@ def _pairs(run: str) -> list[str]:
 @lru_cache(RECENT_TEXTS)
 def all_forms(text: str) -> str:
     """A short text's words, whole and by part, for one column."""
-    found = (_remembered_forms(word) if len(word) <= LEXEME_CHARS else forms_of(word) for word in _words(text))
+    found = map(_forms, _words(text))
     return " ".join(lexeme for forms in found for lexeme in (*forms.whole, *forms.pieces))
 
 
