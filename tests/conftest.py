@@ -13,7 +13,7 @@ from asgiref.sync import SyncToAsync
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.signals import setting_changed
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.dispatch import receiver
 from django.test import TransactionTestCase, override_settings
 from redis import Redis
@@ -25,6 +25,7 @@ from knowledge.search.vectors import index_for
 # Written by migrations and by nothing else.
 FIXED_TABLES = frozenset({"django_content_type", "auth_permission"})
 STOP_SECONDS = 30
+LOCK_ATTEMPTS = 3
 GUARD_SETTINGS = ("LOCAL_MODE", "CRAWL_ALLOW_PRIVATE", "CRAWL_PORTS", "OWN_PORTS")
 
 
@@ -82,6 +83,17 @@ def empty_tables(test: TransactionTestCase) -> None:
     """In place of Django's flush: TRUNCATE makes a new file of each table and index, which costs more than to delete
     the few rows of a test, and what the migrations wrote need not be written again after each of them."""
     names = [connection.ops.quote_name(table) for table in tables()]
+    for left in reversed(range(LOCK_ATTEMPTS)):
+        try:
+            delete_rows(names)
+            break
+        except OperationalError as error:
+            # The tables are locked one after another: what still writes in a thread may hold a later one.
+            if not left or "deadlock" not in str(error):
+                raise
+
+
+def delete_rows(names: list[str]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":  # as TRUNCATE does: what still writes in a thread ends first
             cursor.execute(f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE")

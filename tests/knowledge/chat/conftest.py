@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Barrier
 
 import pytest
 
 from knowledge.chat import events
 from knowledge.chat.models import ChatEvent, ChatMessage
-from knowledge.chat.runner import runner
+from knowledge.chat.runner import THREADS, runner
 from knowledge.models import KnowledgeItem
 from tests.knowledge.pages import page, source, store
-from tests.stack import eventually
+from tests.stack import STOP_SECONDS, eventually
 from tests.wire import published
 
 RETRIES = """# Retries
@@ -69,6 +70,10 @@ def no_answer_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     for message_id in list(runner()._tasks):
         runner().cancel(message_id)
     eventually(lambda: not runner()._tasks, what="every answer has ended")
+    # A task that is cancelled ends at once, what it asked for in a thread when that is done.
+    all_are_free = Barrier(THREADS)
+    for ended in [runner()._threads.submit(all_are_free.wait, STOP_SECONDS) for _ in range(THREADS)]:
+        ended.result()
 
 
 def no_holes(session_id: str) -> None:
