@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 
+from archon.celery import app  # noqa: F401  # who sends a task finds its application
 from progress import tracing
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "archon.settings")
+# Celery would run Django's checks in every worker, and those load each view and its schemas: 20 MB a process.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 # Tried twice. A worker may wait long for its broker; who asks for a task waits in a request, and the sweep asks again.
 PUBLISH_SECONDS = 0.4

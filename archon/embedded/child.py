@@ -8,9 +8,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Self
 
 from progress.lifeline import tied_to_this_process
 
@@ -30,7 +30,19 @@ class Plan:
     folder: Path
     log: Path
     grace_seconds: float
-    before_start: Callable[[], None] = lambda: None
+
+
+class Adopted:
+    """A process that this one started as the program it was before."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)  # nobody else has reaped it, so the number is still its own
+
+    def wait(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 class Child:
@@ -40,7 +52,7 @@ class Child:
         self.plan = plan
         self.name = plan.name
         self.deaths_in_a_row = 0
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: subprocess.Popen[bytes] | Adopted | None = None
         self._started_at = 0.0
         self._start_again_at = 0.0
         self._log_read = plan.log.stat().st_size if plan.log.exists() else 0
@@ -49,8 +61,28 @@ class Child:
     def pid(self) -> int | None:
         return self._running.pid if self._running else None
 
+    def handed_over(self) -> dict[str, Any]:
+        """In JSON, for `taken_over` in the program that takes this one's place."""
+        plan = {**asdict(self.plan), "folder": str(self.plan.folder), "log": str(self.plan.log)}
+        times = {"started_at": self._started_at, "start_again_at": self._start_again_at}
+        return {
+            "plan": plan,
+            "pid": self.pid,
+            "deaths_in_a_row": self.deaths_in_a_row,
+            "log_read": self._log_read,
+            **times,
+        }
+
+    @classmethod
+    def taken_over(cls, told: dict[str, Any]) -> Self:
+        plan = told["plan"]
+        child = cls(Plan(**{**plan, "folder": Path(plan["folder"]), "log": Path(plan["log"])}))
+        child._running = Adopted(told["pid"]) if told["pid"] else None
+        child.deaths_in_a_row, child._log_read = told["deaths_in_a_row"], told["log_read"]
+        child._started_at, child._start_again_at = told["started_at"], told["start_again_at"]
+        return child
+
     def start(self) -> None:
-        self.plan.before_start()
         with self._open_log() as log:
             self._running = subprocess.Popen(
                 self.plan.command,
@@ -92,7 +124,7 @@ class Child:
             time.sleep(POLL_SECONDS)
         self._bury(self._running)
 
-    def _bury(self, child: subprocess.Popen[bytes]) -> int:
+    def _bury(self, child: subprocess.Popen[bytes] | Adopted) -> int:
         """Reaps the leader last: until then its number cannot pass to a stranger's group."""
         kill_group(child.pid)
         self._running = None

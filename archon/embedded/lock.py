@@ -31,13 +31,25 @@ class AlreadyRunning(Exception):
 
 
 @contextlib.contextmanager
-def held(path: Path, url: str) -> Iterator[None]:
-    """Holds the lock for the block; the kernel frees it when this program ends, however it ends."""
+def held(path: Path, url: str) -> Iterator[int]:
+    """Holds the lock for the block; the kernel frees it when this program ends, however it ends. The descriptor is the
+    lock: a program that takes this one's place may be given it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _take(descriptor, path)
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(asdict(Holder(os.getpid(), url))).encode(), 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    with given(descriptor):
+        yield descriptor
+
+
+@contextlib.contextmanager
+def given(descriptor: int) -> Iterator[None]:
+    """Lets go of it after the block."""
+    try:
         yield
         os.truncate(descriptor, 0)
     finally:

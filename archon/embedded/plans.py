@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
@@ -17,21 +16,18 @@ LOGS: Path = settings.DATA_DIR / "logs"
 REDIS_FOLDER: Path = settings.DATA_DIR / "redis"
 
 
-def redis(before_start: Callable[[], None]) -> Plan:
+def redis() -> Plan:
     command = redis_command(folder=REDIS_FOLDER, socket=settings.REDIS_SOCKET)
-    return plan("redis", command, grace_seconds=1.0, before_start=before_start)
+    return plan("redis", command, grace_seconds=1.0)
 
 
 def worker() -> Plan:
-    # Mingling waits a second for other workers; a local stack has none.
-    options = ["--without-mingle", "--without-gossip", "--without-heartbeat", "--loglevel", settings.LOG_LEVEL]
     # SIGTERM lets a worker end its slices, which are shorter than this.
-    return plan("worker", python("celery", "-A", "archon", "worker", *options), grace_seconds=12.0)
+    return plan("worker", python("archon.embedded.worker"), grace_seconds=12.0)
 
 
 def beat() -> Plan:
-    options = ["--pidfile=", "--loglevel", settings.LOG_LEVEL]
-    return plan("beat", python("celery", "-A", "archon.beat", "beat", *options), grace_seconds=1.0)
+    return plan("beat", python("archon.embedded.beat"), grace_seconds=1.0)
 
 
 def web() -> Plan:
@@ -42,10 +38,8 @@ def web() -> Plan:
     return plan("web", command, grace_seconds=4.0)
 
 
-def plan(
-    name: str, command: list[str], *, grace_seconds: float, before_start: Callable[[], None] = lambda: None
-) -> Plan:
-    return Plan(name, command, settings.BASE_DIR, LOGS / f"{name}.log", grace_seconds, before_start)
+def plan(name: str, command: list[str], *, grace_seconds: float) -> Plan:
+    return Plan(name, command, settings.BASE_DIR, LOGS / f"{name}.log", grace_seconds)
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -1,4 +1,7 @@
-"""Where the redis-server program is, and how Archon starts it. Needs no Django settings."""
+"""Where the redis-server program is, and how Archon starts it. Needs no Django settings.
+
+The client is imported by who asks: what only restarts a server does without its 20 MB.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,10 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
+if TYPE_CHECKING:
+    from redis import Redis
 
 PROGRAMS = ("redis-server", "valkey-server")
 
@@ -80,6 +82,10 @@ def set_aside(folder: Path) -> Path:
 
 def quick_client(url: str) -> Redis:
     """Each question is answered within a second, or a RedisError says why not: it is not asked again."""
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     return Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), retries=0))
 
 
@@ -91,6 +97,8 @@ def ping(url: str) -> None:
 
 def redis_answers(url: str) -> bool:
     """True once the server has loaded its file and takes commands."""
+    from redis.exceptions import RedisError
+
     try:
         ping(url)
     except RedisError:

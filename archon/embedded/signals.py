@@ -38,6 +38,14 @@ class Signals:
         self._ear.close()
         self._mouth.close()
 
+    def hold(self) -> None:
+        """From now on signals wait, also for a program that takes this one's place, until `let_through`. What came
+        before is counted."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGCHLD))
+
+    def let_through(self) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOP_SIGNALS, signal.SIGCHLD))
+
     def wait(self, seconds: float) -> None:
         """Until a signal comes, at most `seconds`."""
         readable, _, _ = select.select([self._ear], [], [], seconds)

@@ -1,12 +1,7 @@
-"""`make up`: starts redis, worker, beat and web, keeps them running, and stops them in order.
-
-One thread, one loop: it sleeps until a child dies, a signal comes or a moment passes. The
-children are tied to this process, so that nothing is left behind even when it is killed.
-"""
+"""`make up`: starts redis, worker, beat and web; what keeps them running and stops them is `watch`."""
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 
@@ -23,59 +18,56 @@ from archon.embedded.child import Child
 from archon.embedded.face import Face
 from archon.embedded.running import LOCK, StackState, StartFailed, ensure_running, own_health, running_url, stop_running
 from archon.embedded.signals import Signals
+from archon.embedded.watch import StopAsked, Watch
 from archon.models import Canary
 from archon.tasks import canary
 
 READY_SECONDS = 90.0
 # A server of one's own runs already, or it does not; an embedded one may have a file to load.
 FOREIGN_REDIS_SECONDS = 5.0
-STOP_SECONDS = 14.0
 STARTING_TICK_SECONDS = 0.05
-TICK_SECONDS = 1.0
-DEATHS_TO_TELL = 3
 DEATHS_TO_GIVE_UP = 5
-LAST_LINES = 8
 
 __all__ = ["StackState", "StartFailed", "Supervisor", "ensure_running", "stop_running"]
-
-
-class StopAsked(Exception):
-    """Ctrl-C or SIGTERM: leave the loop, stop the children."""
 
 
 class Supervisor:
     def __init__(self, face: Face, *, verbose: bool = False) -> None:
         self._face = face
-        self._verbose = verbose
         self._signals = Signals()
-        self._children: list[Child] = []
+        self._watch = Watch(
+            face,
+            self._signals,
+            redis_folder=plans.REDIS_FOLDER,
+            redis_socket=settings.REDIS_SOCKET,
+            verbose=verbose,
+        )
         self._started_at = time.monotonic()
 
     def run(self) -> None:
-        """Until Ctrl-C or SIGTERM. Raises AlreadyRunning, PortTaken or StartFailed; nothing is left then."""
-        with lock.held(LOCK, settings.BASE_URL), self._signals:
+        """Until Ctrl-C or SIGTERM; does not return once all is up, since another program goes on in this process.
+        Raises AlreadyRunning, PortTaken or StartFailed; nothing is left then."""
+        with lock.held(LOCK, settings.BASE_URL) as lock_descriptor, self._signals:
             probe.require_free_port(settings.HOST, settings.PORT)
             try:
                 self._bring_up()
                 self._face.ready(settings.BASE_URL, time.monotonic() - self._started_at, plans.LOGS)
-                while True:
-                    self._tick(TICK_SECONDS)
+                self._watch.become(lock_descriptor, settings.BASE_DIR)
             except StopAsked:
+                self._signals.let_through()
                 self._face.stopping()
             finally:
-                self._stop_children()
-
-    # ---- Start ----------------------------------------------------------------------------
+                self._watch.stop_children()
 
     def _bring_up(self) -> None:
         if settings.EMBEDDED_REDIS:
-            self._add(Child(plans.redis(before_start=self._prepare_redis)))
+            self._watch.add(Child(plans.redis()))
         self._migrate()
         self._await_redis()
         self._face.up("redis", "embedded" if settings.EMBEDDED_REDIS else "REDIS_URL")
         self._queue_canary()
         for plan in (plans.worker(), plans.beat(), plans.web()):
-            self._add(Child(plan))
+            self._watch.add(Child(plan))
         self._await(lambda: own_health() is not None, missing="the web process does not answer")
         self._face.up("web", settings.BASE_URL)
         self._await(lambda: running_url() is not None, missing="no worker runs tasks")
@@ -90,17 +82,6 @@ class Supervisor:
             self._await(answers, missing="Redis does not answer")
         else:
             self._await(answers, seconds=FOREIGN_REDIS_SECONDS, missing="no Redis answers at REDIS_URL")
-
-    def _add(self, child: Child) -> None:
-        self._children.append(child)
-        child.start()
-
-    def _prepare_redis(self) -> None:
-        redis_child = self._children[0]
-        if redis_child.deaths_in_a_row >= DEATHS_TO_TELL and plans.REDIS_FOLDER.exists():
-            kept = redis.set_aside(plans.REDIS_FOLDER)
-            self._face.lost("redis", f"could not read its file; it is kept as {kept.name}")
-        redis.prepare(folder=plans.REDIS_FOLDER, socket=settings.REDIS_SOCKET)
 
     def _migrate(self) -> None:
         began = time.monotonic()
@@ -129,44 +110,8 @@ class Supervisor:
     def _await(self, true: Callable[[], bool], *, seconds: float = READY_SECONDS, missing: str) -> None:
         deadline = time.monotonic() + seconds
         while not true():
-            self._tick(STARTING_TICK_SECONDS)
-            if any(child.deaths_in_a_row >= DEATHS_TO_GIVE_UP for child in self._children):
+            self._watch.tick(STARTING_TICK_SECONDS)
+            if any(child.deaths_in_a_row >= DEATHS_TO_GIVE_UP for child in self._watch.children):
                 raise StartFailed(f"Archon did not start: {missing}.")
             if time.monotonic() > deadline:
                 raise StartFailed(f"Archon did not start in {seconds:.0f} s: {missing}; see {plans.LOGS}.")
-
-    # ---- Run ------------------------------------------------------------------------------
-
-    def _tick(self, seconds: float) -> None:
-        self._signals.wait(seconds)
-        if self._signals.stop_requests:
-            raise StopAsked
-        for child in self._children:
-            if (status := child.died()) is not None:
-                self._tell_death(child, status)
-            if child.due():
-                child.start()
-            if self._verbose:
-                for line in child.new_lines():
-                    self._face.child_line(child.name, line)
-            child.trim_log()
-
-    def _tell_death(self, child: Child, status: int) -> None:
-        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        self._face.lost(child.name, f"{how}; starting it again")
-        if child.deaths_in_a_row == DEATHS_TO_TELL:
-            self._face.failing(child.name, child.plan.log, child.last_lines(LAST_LINES))
-
-    # ---- Stop -----------------------------------------------------------------------------
-
-    def _stop_children(self) -> None:
-        """Web first, redis last: whoever still works can still say so. A second Ctrl-C kills the rest."""
-        requests = self._signals.stop_requests
-        deadline = time.monotonic() + STOP_SECONDS
-        for child in reversed(self._children):
-            child.ask_to_stop()
-            seconds = min(child.plan.grace_seconds, deadline - time.monotonic())
-            child.wait(seconds, hurry=lambda: self._signals.stop_requests > requests)
-            self._face.stopped(child.name)
-        if settings.EMBEDDED_REDIS:
-            settings.REDIS_SOCKET.unlink(missing_ok=True)

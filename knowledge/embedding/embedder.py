@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import numpy as np
 from django.conf import settings
-from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# numpy takes 10 MB and 0.1 s: a process that never embeds or compares does without.
+Vectors: TypeAlias = "NDArray[np.float32]"
 
 
 class Embedder(Protocol):
@@ -98,6 +101,8 @@ def _make() -> Embedder | None:
 
 def normalised(vectors: Vectors) -> Vectors:
     """To length 1. Raises EmbeddingError for a vector without length or with a number that is none."""
+    import numpy as np
+
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths == 0).any():
         raise EmbeddingError("vector_unusable", "The embedder answered with a vector of zeros or of no numbers.")

@@ -16,8 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from knowledge.embedding.embedder import Vectors
 
 if TYPE_CHECKING:
@@ -45,6 +43,8 @@ class LocalEmbedder:
         return DIMENSION
 
     def embed(self, texts: Sequence[str]) -> Vectors:
+        import numpy as np
+
         vectors = np.empty((len(texts), DIMENSION), np.float32)
         for row, text in enumerate(texts):
             ids = np.array([self._tokenizer.encode(text).ids], np.int64)

@@ -12,7 +12,6 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from knowledge.errors import BadImport
@@ -45,7 +44,7 @@ Name = Annotated[str, Field(max_length=500)]
 
 
 class Line(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=False)
+    model_config = ConfigDict(extra="ignore", strict=False, defer_build=True)
 
 
 class SourceFacts(Line):
@@ -176,6 +175,8 @@ def packed(vector: bytes) -> str:
 
 def unpacked(text: str, dimension: int) -> bytes | None:
     """The bytes of a vector; None when it is none of this dimension and of length 1."""
+    import numpy as np  # 10 MB; only who imports a source with vectors pays
+
     try:
         vector = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

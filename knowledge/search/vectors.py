@@ -5,19 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
-import numpy as np
 from django.db import connection
-from numpy.typing import NDArray
 
 from knowledge.search.indexed import CHUNKS, EXAMPLES, Indexed
 from knowledge.search.keyword import Ranked
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from knowledge.embedding.models import EmbeddingSpace
 
-Vector = NDArray[np.float32]
+Vector: TypeAlias = "NDArray[np.float32]"
 
 
 class VectorsUnavailable(Exception):

@@ -23,7 +23,7 @@ from progress.lifeline import tied_to_this_process
 from tests.environment import create_database, temporary_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-MARKS = {"redis": "redis-server", "worker": " worker ", "beat": " beat ", "web": "archon.web"}
+MARKS = {"redis": "redis-server", "worker": "embedded.worker", "beat": "embedded.beat", "web": "archon.web"}
 SECONDS = 60.0
 
 
