@@ -6,11 +6,11 @@ third of the time.
 
 from __future__ import annotations
 
+from logging.config import dictConfig
 from typing import Any
 
 from celery.loaders.app import AppLoader
 from django.conf import settings
-from django.utils.log import configure_logging
 
 from archon.celery import Archon
 from progress import tracing
@@ -22,8 +22,8 @@ class NamesOnly(AppLoader):  # type: ignore[misc]
         return []
 
 
-# What django.setup() does besides loading the apps.
-configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+# What django.setup() does besides loading the apps, without the letters to admins that Django prepares.
+dictConfig(settings.LOGGING)
 tracing.start()
 app = Archon("archon-beat", loader=NamesOnly, fixups=[])
 app.config_from_object("django.conf:settings", namespace="CELERY")
