@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import logging
 import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -314,4 +315,6 @@ def preload(work_dir: str) -> None:
     # second it prints an advertisement to stderr.
     os.environ.setdefault("CRAWL4_AI_BASE_DIRECTORY", str(Path(work_dir).resolve()))
     os.environ.setdefault("CRAWL4AI_NO_CLOUD_NOTICE", "1")
+    # A second Playwright, for a mode of crawl4ai that we do not use; it does without. 4 MB in each process.
+    sys.modules.setdefault("patchright", None)  # type: ignore[arg-type]
     importlib.import_module("crawler.strategies")

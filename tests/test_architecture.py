@@ -25,6 +25,24 @@ MAY_SET = {
 MAY_READ = {"archon/env.py", "archon/settings.py"}
 ENVIRONMENT_NAMES = {"environ", "environb", "getenv", "putenv", "unsetenv"}
 HEAVY = ("crawl4ai", "openai", "onnxruntime", "litellm", "playwright", "torch")
+# What each process of a stack at rest must do without, once it has loaded what it serves with: the goal is 600 MB.
+NOT_AT_REST = {
+    "web": (*HEAVY, "numpy", "tokenizers", "lxml", "mcp", "html_to_markdown", "snowballstemmer", "prompt_toolkit"),
+    "worker": ("onnxruntime", "tokenizers", "openai", "ninja", "mcp", "patchright", "prompt_toolkit", "archon.urls"),
+    "beat": ("numpy", "ninja", "django.db.models", "django.forms", "prompt_toolkit"),
+    "supervisor": ("django", "celery", "kombu", "redis.client", "ssl", "asyncio"),
+}
+LOADED = {
+    "web": "import archon.web, archon.asgi; from django.urls import get_resolver; get_resolver().url_patterns",
+    "worker": """
+import archon.embedded.worker as worker
+worker.app.loader.init_worker()
+from celery.apps.worker import Worker
+from crawler.tasks import load_engine
+load_engine()""",
+    "beat": "import archon.embedded.beat, celery.apps.beat, kombu.transport.redis",
+    "supervisor": "import archon.embedded.watch",
+}
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
@@ -134,6 +152,15 @@ assert not unknown, unknown
     environment = {**os.environ, DJANGO_SETTINGS: "archon.settings"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("process", LOADED)
+def test_a_process_at_rest_has_not_loaded_what_it_seldom_needs(process: str, tmp_path: Path) -> None:
+    code = f"import sys\n{LOADED[process]}\nprint([name for name in {NOT_AT_REST[process]!r} if sys.modules.get(name)])"
+    environment = {**os.environ, "ARCHON_DATA_DIR": str(tmp_path), DJANGO_SETTINGS: "archon.settings"}
+    command = [sys.executable, "-W", "error", "-c", code]
+    found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (found.returncode, found.stdout.strip()) == (0, "[]"), found.stderr
 
 
 @pytest.mark.parametrize("entry", ["archon.asgi", "archon.web"])

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.embedded.local_stack import LocalStack, eventually, gone, local_stack
@@ -38,6 +39,11 @@ def test_a_start_ends_with_everything_ready_and_says_where_to_go(stack: LocalSta
     }
     assert f"Archon is ready: {stack.url}" in stack.said()
     assert f"{stack.url}/admin/" in stack.said()
+
+
+def test_once_all_runs_the_supervisor_is_a_small_program_in_the_same_process(stack: LocalStack) -> None:
+    eventually(lambda: "archon.embedded.watch" in psutil.Process(stack.supervisor.pid).cmdline())
+    assert set(stack.children()) == {"redis", "worker", "beat", "web"}
 
 
 def test_the_web_process_serves_the_admins_stylesheet_without_a_warning(stack: LocalStack) -> None:
