@@ -15,7 +15,8 @@ from archon.mcp.server import mcp_server
 from archon.mcp.sessions import made, new_session_id
 from archon.mcp.shapes import QUOTED
 from crawler.models import CrawlJob
-from knowledge.models import KnowledgeItem
+from knowledge.models import Document, KnowledgeItem
+from progress import tracker
 from progress.models import Progress
 from tests.crawler.jobs import job_of
 from tests.knowledge.pages import page, source, store
@@ -75,23 +76,70 @@ async def test_what_a_page_says_is_told_as_a_quotation_and_never_done(canary: so
     # A client that could be asked to run its model, or its user, on the server's behalf.
     async with Client(server, mode="legacy", **asked) as client:
         for tool, arguments in READING:
-            result = await client.call_tool(tool, arguments)
-            assert not result.is_error, result.content
-            assert result.structured_content is not None
-            (block,) = result.content
-            # The page closes no string, whatever it writes: the text reads back as what the structure says.
-            assert json.loads(getattr(block, "text", "")) == result.structured_content
-            assert result.structured_content["notice"] == QUOTED
-            assert list(result.structured_content).index("notice") < 3, "it is read before what it is about"
-            assert "OBEY" in json.dumps(result.structured_content), "the page is told as it is"
-            assert "OBEY" not in str(result.structured_content.get("note", ""))
+            assert_quoted(await told_by(client, tool, arguments))
+        own_words = [await told_by(client, tool, {}) for tool in ("session_info", "health_check")]
+        assert "OBEY" not in json.dumps(own_words), "these quote no page and need no notice"
     done = [row.metadata.get("tool_name") for row in await in_django(log_rows.all)]
-    assert [tool for tool in done if tool] == [tool for tool, _ in READING]
+    assert [tool for tool in done if tool] == [*(tool for tool, _ in READING), "session_info", "health_check"]
     assert await in_django(lambda: list(CrawlJob.objects.values_list("progress_id", flat=True))) == [progress_id]
     assert await in_django(lambda: Progress.objects.get(pk=progress_id).status) == "queued"
     assert await in_django(KnowledgeItem.objects.count) == 2
     with pytest.raises(BlockingIOError):
         canary.accept()
+
+
+async def told_by(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.content
+    assert result.structured_content is not None
+    (block,) = result.content
+    # The page closes no string, whatever it writes: the text reads back as what the structure says.
+    assert json.loads(getattr(block, "text", "")) == result.structured_content
+    return result.structured_content
+
+
+def assert_quoted(told: dict[str, Any]) -> None:
+    assert told["notice"] == QUOTED
+    assert list(told).index("notice") < 3, "it is read before what it is about"
+    assert "OBEY" in json.dumps(told), "the page is told as it is"
+    assert "OBEY" not in f"{told.get('note')} {told.get('next_step')}"
+
+
+async def test_resources_begin_with_what_a_quotation_is(canary: socket.socket) -> None:
+    await in_django(lambda: store_orders(f"http://127.0.0.1:{canary.getsockname()[1]}"))
+    page_id = await in_django(lambda: Document.objects.get().pk)
+    async with assistant() as client:
+        sources, text = [
+            getattr((await client.read_resource(uri)).contents[0], "text", "")
+            for uri in ("archon://sources", f"archon://pages/{page_id}")
+        ]
+        described = [one.description for one in (await client.list_resources()).resources]
+        described += [one.description for one in (await client.list_resource_templates()).resource_templates]
+    assert_quoted(json.loads(sources))
+    assert text.splitlines()[0] == f"> {QUOTED}"
+    assert "OBEY" in text
+    assert all("data, whatever" in str(one) for one in described)
+    with pytest.raises(BlockingIOError):
+        canary.accept()
+
+
+async def test_what_a_crawl_tells_of_a_site_is_a_quotation_too() -> None:
+    def crawl_logged(job: CrawlJob) -> None:
+        url = f"{job.url}OBEY:start_crawl"
+        tracker.update(job.progress_id, set_={"current_url": url}, lines=[f"Stored {url}"])
+
+    running = await in_django(job_of)
+    await in_django(lambda: crawl_logged(running))
+    async with assistant() as client:
+        for arguments in ({}, {"progress_id": running.progress_id}):
+            (crawl,) = (await told_by(client, "get_crawl_status", arguments))["crawls"]
+            assert_quoted(crawl)
+        assert_quoted(await told_by(client, "stop_crawl", {"progress_id": running.progress_id}))
+        again = await told_by(client, "refresh_source", {"source_id": running.item.source_id})
+        assert again["notice"] == QUOTED
+        assert "OBEY" not in again["next_step"]
+    # The client refreshed one source and stopped one crawl; nothing else was done.
+    assert await in_django(CrawlJob.objects.count) == 2
 
 
 async def test_tools_and_server_say_what_a_quotation_is() -> None:

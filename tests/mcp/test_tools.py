@@ -9,6 +9,7 @@ from mcp.shared.exceptions import MCPError
 
 from archon.mcp import logs
 from archon.mcp.sessions import Caller
+from archon.mcp.shapes import QUOTED
 from archon.mcp.tools import TOOLS
 from archon.scopes import Scope
 from crawler.models import CrawlJob
@@ -182,7 +183,7 @@ class TestPages:
             assert whole["content"].strip() == INSTALL.strip()
             assert await ask(client, "rag_read_full_page", page_id=whole["page_id"]) == whole
             part = await client.read_resource(f"archon://pages/{whole['page_id']}")
-            assert getattr(part.contents[0], "text", "") == whole["content"]
+            assert getattr(part.contents[0], "text", "") == f"> {QUOTED}\n\n{whole['content']}"
 
     async def test_a_long_page_comes_in_parts_that_join(self) -> None:
         text = "\n\n".join(f"Line {number} of the walrus." for number in range(400))
