@@ -17,6 +17,7 @@ from rich.console import Console
 
 from crawler.errors import CrawlerError
 from knowledge.errors import KnowledgeError
+from knowledge.terminal import command_hint
 from progress.errors import ProgressError
 from progress.wire import to_wire
 
@@ -46,7 +47,7 @@ class TerminalCommand(BaseCommand):
         try:
             code = self.answer(options)
         except (CrawlerError, KnowledgeError, ProgressError) as error:
-            code = self.refuse(error.message, error.code, error.hint, error.field)
+            code = self.refuse(error.message, error.code, command_hint(error.code, error.hint), error.field)
         except DatabaseError as error:
             code = self._database_refused(error)
         except KeyboardInterrupt:

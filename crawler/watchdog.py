@@ -81,5 +81,5 @@ def _error(job: CrawlJob) -> ErrorBody:
     return ErrorBody(
         code=STALLED,
         message=f"No worker has got anywhere with {job.url} for {minutes:g} minutes, although asked again and again.",
-        hint="See whether workers run (GET /ready) and what their log says, then start the crawl again.",
+        hint="See whether workers run (`manage.py doctor`) and what their log says, then start the crawl again.",
     )

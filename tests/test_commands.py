@@ -78,6 +78,15 @@ class TestSearch:
         assert json.loads(out)["detail"]["code"] == "source_unknown"
         assert errors.startswith("source_unknown: No source has the id")
 
+    @pytest.mark.parametrize("words", [("search", "w", "--source", "x"), ("ask", "w", "--source", "x")], ids=" ".join)
+    def test_a_hint_names_a_command_where_rest_names_an_endpoint(self, words: tuple[str, ...]) -> None:
+        for told in run(*words)[1:]:
+            assert "`manage.py sources` lists the sources." in told
+            assert "/api/" not in told
+        with pytest.raises(CommandError, match=r"`manage\.py sources` lists the sources") as refused:
+            run("export", "x", "-")
+        assert "/api/" not in str(refused.value)
+
     def test_a_database_that_is_away_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def away(*_: Any) -> None:
             raise DatabaseError("secret://host")

@@ -105,7 +105,7 @@ def test_a_crawl_that_no_wake_up_revives_is_failed_with_the_reason(woken: list[i
     tasks.sweep()
     row = Progress.objects.get(pk=job.progress_id)
     assert (row.status, row.error["code"]) == ("failed", "stalled")
-    assert "GET /ready" in row.error["hint"]
+    assert "`manage.py doctor`" in row.error["hint"]
     assert (row.total_pages, row.skipped_pages) == (0, 4)
     assert not CrawlUrl.objects.filter(job=job).outstanding().exists()
     assert woken == [job.pk] * 11

@@ -95,7 +95,7 @@ async def told_by(client: Client, tool: str, arguments: dict[str, Any]) -> dict[
     (block,) = result.content
     # The page closes no string, whatever it writes: the text reads back as what the structure says.
     assert json.loads(getattr(block, "text", "")) == result.structured_content
-    return result.structured_content
+    return dict(result.structured_content)
 
 
 def assert_quoted(told: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from knowledge.errors import KnowledgeError
 from knowledge.portable import export_lines
+from knowledge.terminal import refusal
 from progress.viewer import OPERATOR
 
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
                 return
             count = _write(source, file.expanduser())
         except KnowledgeError as error:
-            raise CommandError(f"{error.message} {error.hint}") from None
+            raise CommandError(refusal(error)) from None
         except OSError as error:
             raise CommandError(f"{file} cannot be written: {error.strerror}.") from None
         self.stderr.write(f"{count} lines in {file}")

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from knowledge import portable
 from knowledge.errors import KnowledgeError
+from knowledge.terminal import refusal
 from knowledge.uploads import Local
 from progress.models import Progress
 from progress.status import Status
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         try:
             started = portable.start(Local(path, path.name), here=True, viewer=OPERATOR)
         except KnowledgeError as error:
-            raise CommandError(f"{error.message} {error.hint}") from None
+            raise CommandError(refusal(error)) from None
         row = _taken(started.pk)
         for line in row.logs:
             self.stdout.write(line)

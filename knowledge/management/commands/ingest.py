@@ -22,6 +22,7 @@ from knowledge import uploads
 from knowledge.errors import KnowledgeError
 from knowledge.models import UploadedFile
 from knowledge.readers.sniff import EXTENSIONS, extension_of
+from knowledge.terminal import refusal
 from knowledge.uploads import Local, UploadRequest
 from progress.messages import snapshot
 from progress.models import Progress
@@ -62,7 +63,7 @@ class Command(BaseCommand):
         try:
             upload = uploads.start(files, request)
         except KnowledgeError as error:
-            raise CommandError(f"{error.message} {error.hint}") from None
+            raise CommandError(refusal(error)) from None
         if options["here"]:
             from knowledge.ingest import uploaded
 
