@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -221,12 +222,17 @@ def verdicts(one: Measured) -> list[tuple[str, bool]]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sites", nargs="*", default=list(SITES), choices=[*SITES, []], help="which sites; all of them")
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench-crawl", description=__doc__)
+    parser.add_argument("sites", nargs="*", default=[], choices=[*SITES, []], help="all of them when none is named")
     parser.add_argument("--json", type=Path, help="write the figures there")
-    options = parser.parse_args()
-    console = Console()
+    options = parser.parse_args(given)
+    options.sites = options.sites or list(SITES)
+    return options
+
+
+def main() -> None:
+    options, console = arguments(), Console()
     found, holds = [], True
     for name in options.sites:
         try:

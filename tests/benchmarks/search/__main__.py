@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,20 +156,22 @@ def _load_table(one: Load) -> Table:
     return table
 
 
-def _options() -> argparse.Namespace:
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench-search", description=__doc__)
-    parser.add_argument("parts", nargs="*", default=list(PARTS), choices=[*PARTS, []], help="all of them")
+    parser.add_argument("parts", nargs="*", default=[], choices=[*PARTS, []], help="all of them when none is named")
     parser.add_argument("--pages", type=int, default=0, help="crawl only so many pages")
     parser.add_argument("--questions", type=int, default=0, help="ask only so many")
     parser.add_argument("--chunks", type=int, nargs="+", default=[], help="load: these sizes on both databases")
     parser.add_argument("--calls", type=int, default=400, help="load: searches per mode")
     parser.add_argument("--sample", type=int, default=3_000, help="precision: chunks to embed twice")
     parser.add_argument("--json", type=Path, help="write the figures there")
-    return parser.parse_args()
+    options = parser.parse_args(given)
+    options.parts = options.parts or list(PARTS)
+    return options
 
 
 def main() -> int:
-    options, console = _options(), Console()
+    options, console = arguments(), Console()
     figures: dict[str, Any] = {}
     verdicts: list[Verdict] = []
     runs = (OF_CRAWL, run_crawl), ({"load"}, run_load), ({"precision"}, run_precision)
