@@ -15,7 +15,7 @@ from knowledge.models import CodeExample, Document
 from knowledge.search.keyword import IndexEntry, example_index
 from knowledge.search.words import IndexedText
 
-WORDS_FIELDS = ("title", "summary", "heading_path", "text_hash")
+WORDS_FIELDS = ("title", "summary", "heading_path", "text_hash", "described_by")
 PLACE_FIELDS = ("ordinal", "anchor")
 
 
@@ -58,6 +58,7 @@ class ExampleRenewal:
             example.text_hash, indexed = renamed(example, page_title)
         else:
             example.title, example.summary, example.text_hash = text.title, text.summary, prepared.text_hash
+            example.described_by = prepared.described_by
         if _state(example) != before:
             self.moved.append(example)
         if _state(example)[2:] != before[2:]:
@@ -108,4 +109,5 @@ def _example(document: Document, ordinal: int, new: PreparedExample) -> CodeExam
         heading_path=text.heading_path,
         anchor=text.anchor,
         code=text.code,
+        described_by=new.described_by,
     )

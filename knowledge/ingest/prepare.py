@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TITLE_CHARS = 500
 DESCRIPTION_CHARS = 2_000
+EXAMPLE_TITLE_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +58,13 @@ class PreparedChunk:
 
 @dataclass(frozen=True, slots=True)
 class PreparedExample:
-    """`text_hash`: of what is embedded of it."""
+    """`text_hash`: of what is embedded of it. `described_by`: the model whose title and summary it has, if any."""
 
     text: ExampleText
     content_hash: str
     text_hash: str
     indexed: IndexedText
+    described_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +120,17 @@ def _prepared_code(document: IncomingDocument, root: str, title: str) -> Prepare
     prepared = (
         PreparedExample(
             example,
-            content_hash=_digest(example.language, example.code),
+            content_hash=example_hash(example.language, example.code),
             text_hash=text_hash(example_text(example.heading_path, example.title, example.summary, example.code)),
             indexed=indexed_example(example, root, title),
         )
         for example in found.kept
     )
     return PreparedExamples(tuple(prepared), found.left_out)
+
+
+def example_hash(language: str, code: str) -> str:
+    return _digest(language, code)
 
 
 def indexed_example(example: ExampleText, root: str, title: str) -> IndexedText:
@@ -136,10 +142,22 @@ def indexed_example(example: ExampleText, root: str, title: str) -> IndexedText:
 
 def renamed(example: CodeExample, page_title: str) -> tuple[str, IndexedText]:
     """What is embedded (its hash) and indexed of an example with the title and summary that it has now."""
-    root = path_root(page_title)
     text = ExampleText(
         example.language, example.title, example.summary, example.heading_path, example.anchor, example.code
     )
+    return _searched(text, page_title)
+
+
+def described(example: PreparedExample, page_title: str, title: str, summary: str, model: str) -> PreparedExample:
+    """With words that a model once wrote for the same code; cut to what a row holds."""
+    title, summary = storable(title)[:EXAMPLE_TITLE_CHARS], storable(summary)[:DESCRIPTION_CHARS]
+    text = replace(example.text, title=title, summary=summary)
+    searched, indexed = _searched(text, page_title)
+    return replace(example, text=text, text_hash=searched, indexed=indexed, described_by=storable(model))
+
+
+def _searched(text: ExampleText, page_title: str) -> tuple[str, IndexedText]:
+    root = path_root(page_title)
     embedded = example_text(text.heading_path, text.title, text.summary, text.code)
     return text_hash(embedded), indexed_example(text, root, all_forms(root))
 

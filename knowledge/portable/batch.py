@@ -9,9 +9,10 @@ from hashlib import sha256
 from knowledge.embedding import portable as vectors
 from knowledge.embedding.models import EmbeddingSpace
 from knowledge.ingest import IncomingDocument, PreparedDocument, Stored, prepare_document, store_documents
-from knowledge.ingest.prepare import chunk_hash
+from knowledge.ingest.prepare import PreparedExamples, chunk_hash, described, example_hash
 from knowledge.models import DIGEST_CHARS, Document
 from knowledge.portable.form import AliasLine, Header, PageLine, unpacked
+from progress.wire import storable
 
 
 @dataclass(slots=True)
@@ -67,7 +68,8 @@ class Batch:
         chunks = tuple(
             replace(chunk, anchor=anchors.get(chunk.content_hash, chunk.anchor)) for chunk in prepared.chunks
         )
-        self.pages[prepared.incoming.url_hash] = (line, replace(prepared, chunks=chunks))
+        prepared = replace(prepared, chunks=chunks, code=_examples(prepared, line))
+        self.pages[prepared.incoming.url_hash] = (line, prepared)
 
     def store(self, generation: int, space: EmbeddingSpace | None) -> Done:
         """In the caller's transaction. Once."""
@@ -118,6 +120,22 @@ class Batch:
             else:
                 prepared.append(prepare_document(_alias(line, original)))
         return store_documents(self.item_id, prepared, generation=generation)
+
+
+def _examples(prepared: PreparedDocument, line: PageLine) -> PreparedExamples | None:
+    """Those that are the exported ones get their anchors back, and what a model wrote of them."""
+    if prepared.code is None:
+        return None
+    exported = {example_hash(one.language, one.code): one for one in line.code_examples or ()}
+    examples = []
+    for example in prepared.code.examples:
+        one = exported.get(example.content_hash)
+        if one is not None:
+            example = replace(example, text=replace(example.text, anchor=storable(one.anchor)))
+            if one.described_by:
+                example = described(example, prepared.incoming.title, one.title, one.summary, one.described_by)
+        examples.append(example)
+    return replace(prepared.code, examples=tuple(examples))
 
 
 def _url_hash(url: str) -> str:

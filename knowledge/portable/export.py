@@ -131,7 +131,7 @@ def _chunk(chunk: Chunk, vector: bytes | None) -> dict[str, Any]:
 
 
 def _example(example: CodeExample) -> dict[str, Any]:
-    names = ("language", "title", "summary", "heading_path", "anchor", "code")
+    names = ("language", "title", "summary", "heading_path", "anchor", "code", "described_by")
     return {name: getattr(example, name) for name in names}
 
 

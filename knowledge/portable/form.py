@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from knowledge.describing.models import DESCRIBER_CHARS
 from knowledge.errors import BadImport
 
 FORMAT = "archon-source"
@@ -97,6 +98,7 @@ class ExampleLine(Line):
     heading_path: str = ""
     anchor: str = ""
     code: str
+    described_by: str = Field("", max_length=DESCRIBER_CHARS)
 
 
 class PageLine(Line):

@@ -232,6 +232,7 @@ class _Taking:
         with transaction.atomic():
             row = tracker.lock(self.progress_id)
             row = tracker.update(row.pk, row=row, set_={"total_pages": row.processed_pages})
+            self._date_source()
             taken = row.processed_pages - row.failed_pages
             if not whole:
                 cut = ErrorBody(
@@ -250,6 +251,13 @@ class _Taking:
                 line = f"Imported {taken} pages, {row.chunks_stored} chunks, {row.embedded_chunks} vectors.{failed}"
                 tracker.complete(row.pk, row=row, lines=[line])
         path_of(self.progress_id).unlink(missing_ok=True)
+
+    def _date_source(self) -> None:
+        """By its newest page, which need not be in the batch that came last."""
+        assert self.item is not None
+        newest = Document.objects.filter(item=self.item).aggregate(newest=Max("fetched_at"))["newest"]
+        if newest is not None:
+            KnowledgeItem.objects.filter(pk=self.item.pk).update(fetched_at=newest)
 
 
 def _read(number: int, line: bytes) -> tuple[int, object]:
