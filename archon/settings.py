@@ -124,6 +124,7 @@ CSRF_TRUSTED_ORIGINS = list(
     env.words("ARCHON_TRUSTED_ORIGINS", (), "Further origins (scheme://host:port) whose pages may call the API.")
 )
 HTTPS = env.flag("ARCHON_HTTPS", not LOCAL_MODE, "Cookies, redirects and HSTS for a server behind TLS.")
+# archon/proxies.py lets it through only when a trusted proxy sent it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^(api/)?health$", r"^ready$", r"^metrics$"]
@@ -148,7 +149,8 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contri
 TRUSTED_PROXIES = env.words(
     "ARCHON_TRUSTED_PROXIES",
     (),
-    "Proxies of yours, addresses or network/bits, whose X-Forwarded-For says who asks. Of others it is not read.",
+    "Proxies of yours, addresses or network/bits, whose X-Forwarded-For says who asks, and whose X-Forwarded-Proto "
+    "that they came by TLS. Of others neither is read.",
 )
 for network in TRUSTED_PROXIES:
     try:
@@ -763,6 +765,7 @@ LOGGING = {
         "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
         "json": {"()": "progress.log_lines.JsonLines"},
     },
+    "filters": {"seldom": {"()": "progress.log_lines.Seldom"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "level": LOG_LEVEL},
         "mcp_log": {"class": "progress.log_rows.LogRecordHandler"},
@@ -771,6 +774,9 @@ LOGGING = {
     "loggers": {
         "channels_redis": {"level": "CRITICAL"},  # a traceback a second while Redis is away; the hub says it once
         "daphne": {"level": "WARNING"},
+        # Whoever can reach the port can make these.
+        "archon.proxies": {"filters": ["seldom"]},
+        "django.security.DisallowedHost": {"filters": ["seldom"]},
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         # Streamed to the dashboard, however quiet stderr is.
         "mcp.server": {"handlers": ["mcp_log"], "level": "INFO"},

@@ -17,7 +17,7 @@ from redis import Redis
 from archon import figures
 from crawler.models import CrawlUrl
 from progress import tracker
-from progress.log_lines import JsonLines, about
+from progress.log_lines import JsonLines, Seldom, about
 from progress.models import Progress
 from progress.status import Status
 from tests.crawler.jobs import job_of
@@ -110,3 +110,20 @@ def test_a_log_line_is_one_object_and_says_what_it_is_about() -> None:
     except ValueError:
         record.exc_info = sys.exc_info()
     assert "ValueError: why" in json.loads(JsonLines().format(record))["traceback"]
+
+
+def test_a_foreign_host_is_one_line_in_the_log_and_many_are_no_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Seldom, "quiet_until", {})
+    monkeypatch.setattr(Seldom, "left_out", {})
+    stranger = Client(headers={"host": "evil.example"})
+    for _ in range(3):
+        assert stranger.get("/api/whoami").status_code == 400
+    (line,) = caplog.records
+    assert (line.levelname, line.exc_info) == ("WARNING", None)
+    assert "'evil.example'" in line.getMessage()
+
+    Seldom.quiet_until.clear()
+    stranger.get("/api/whoami")
+    assert "(2 more like this were left out)" in caplog.records[-1].getMessage()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import BytesIO
 from ipaddress import ip_network
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 from axes.models import AccessAttempt
 from channels.testing import ApplicationCommunicator
 from django.contrib.auth import get_user_model
+from django.core.handlers.asgi import ASGIRequest
 from django.test import Client
 from django.utils import timezone
 
 from archon import limits
 from archon.asgi import application
-from archon.proxies import told_address
+from archon.proxies import ClientAddress, told_address
+from progress.log_lines import Seldom
 
 HERS = "a long password of hers"
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.9"
@@ -90,14 +93,14 @@ def test_the_address_of_who_asks(connected: str, named: list[str], told: str) ->
     assert told_address(connected, named, [ip_network("10.0.0.0/8"), ip_network("2001:db8::1")]) == told
 
 
-async def status_of(connected: str, forwarded: str) -> int:
+async def status_of(connected: str, *headers: tuple[bytes, str]) -> int:
     scope = {
         "type": "http",
         "http_version": "1.1",
         "method": "GET",
         "path": "/api/whoami",
         "query_string": b"",
-        "headers": [(b"host", b"localhost"), (b"x-forwarded-for", forwarded.encode())],
+        "headers": [(b"host", b"localhost"), *((name, value.encode()) for name, value in headers)],
         "client": [connected, 40_000],
         "server": ["localhost", 80],
     }
@@ -110,7 +113,7 @@ async def status_of(connected: str, forwarded: str) -> int:
 
 async def limited(connected: str, forwarded: list[str]) -> bool:
     """Whether one of them is refused. Of one alone it is not sure: the minute may turn just then."""
-    return 429 in [await status_of(connected, one) for one in forwarded]
+    return 429 in [await status_of(connected, (b"x-forwarded-for", one)) for one in forwarded]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -126,3 +129,36 @@ async def test_requests_are_counted_by_an_address_that_cannot_be_made_up(setting
         assert await limited(HOME, invented)
     finally:
         limits.counter.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("client", "said", "secure"),
+    [
+        (["10.0.0.1", 40_000], "https", True),
+        (["10.0.0.1", 40_000], "http", False),
+        ([HOME, 40_000], "https", False),  # no proxy of ours wrote it
+        (None, "https", True),  # through a socket file
+    ],
+)
+async def test_only_a_proxy_of_ours_says_that_a_request_came_by_tls(
+    client: list[Any] | None,
+    said: str,
+    secure: bool,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Seldom, "quiet_until", {})
+    settings.HTTPS, settings.TRUSTED_PROXIES = True, ("10.0.0.0/8",)
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    seen: list[bool] = []
+
+    async def inside(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        seen.append(ASGIRequest(scope, BytesIO()).is_secure())
+
+    headers = [(b"host", b"localhost"), (b"x-forwarded-proto", said.encode())]
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers, "client": client}
+    await ClientAddress(inside)(scope, None, None)
+    assert seen == [secure]
+    told = f"X-Forwarded-Proto of {HOME} is not read. If that is your proxy, name it in ARCHON_TRUSTED_PROXIES."
+    assert (told in caplog.text) == (client == [HOME, 40_000])
