@@ -27,12 +27,16 @@ FURNITURE = ", ".join(
         "[role=navigation], [role=search], [aria-hidden=true], .breadcrumbs, .breadcrumb, .pagination-nav",
         f"{PERMALINKS}, a.viewcode-link",
         ".rustdoc-breadcrumbs, summary.hideme, a.tooltip, a.test-arrow, a.src",
+        "a[class*=skip i][href^='#'], [aria-label='Skip to main content']",
         "#titlearea, #main-nav, #nav-path, #side-nav, #MSearchSelectWindow, #MSearchResultsWindow, address.footer",
         ".sphinxsidebar, .navheader, .navfooter, .related, .md-source-file, .theme-doc-toc-mobile, .copybtn",
         "[hidden]:not([role=tabpanel]), [style*='display:none' i]:not([role=tabpanel])",
         "[style*='display: none' i]:not([role=tabpanel])",
     )
 )
+# What stands around the text of a page that marks its main element.
+AROUND = f"{FURNITURE}, main, [role=main], header, aside, a"
+CLOSING_CHARS = 300
 CODE_TABLES = "table.highlighttable, table.codehilitetable, table.rouge-table, table.lntable, .highlight table"
 LINE_NUMBERS = ".linenos, .lineno, .linenodiv, .lnt, .ln, .gutter, .line-numbers-rows, .hljs-ln-numbers"
 ADMONITION_TITLES = (
@@ -43,6 +47,11 @@ TABS = ".tabbed-set, [role=tablist]"
 DOXYGEN = ".headertitle > .title, div.fragment"
 RESHAPED = f"label.sd-tab-label, math, dt.sig, form, header, {DOXYGEN}"
 
+_SKIP = re.compile(
+    r"(?:skip|jump) to (?:the )?(?:main |page )?(?:content|navigation|search|menu|footer)\b", re.IGNORECASE
+)
+_PAGER = re.compile(r"(?:previous|next)\b", re.IGNORECASE)
+_CLOSING = re.compile(r"(?:last (?:updated|modified|edited)|was this (?:page )?helpful)\b", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"^[\ufeff\s]*<\?xml[^>]{0,500}\?>")
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:-]{0,40})[^>]*>")
 _LONG_TAG = re.compile(rf"<[A-Za-z][^>]{{{MAX_TAG_CHARS},}}>?")
@@ -122,7 +131,19 @@ def main_element(tree: LexborHTMLParser) -> LexborNode | None:
         # Several articles make a list of teasers, and an empty main is filled by JavaScript.
         if len(found) == 1 and len(found[0].text().strip()) >= MIN_MAIN_CHARS:
             return found[0]
-    return tree.body
+    return _short_main(tree) or tree.body
+
+
+def _short_main(tree: LexborHTMLParser) -> LexborNode | None:
+    """A page may have little to say: its main element holds it all when around it are only landmarks and links."""
+    found = tree.css("main, [role=main]")
+    if len(found) != 1 or not found[0].text().strip():
+        return None
+    outside = parse(tree.html or "")
+    for node in outside.css(AROUND):
+        node.decompose()
+    rest = outside.body
+    return found[0] if rest is None or len(_line(rest)) < MIN_MAIN_CHARS else None
 
 
 def prepare(main: LexborNode, *, whole_body: bool) -> None:
@@ -139,12 +160,44 @@ def prepare(main: LexborNode, *, whole_body: bool) -> None:
         _replace(node, f"<p><strong>{escape(_line(node))}</strong></p>")
     for node in main.css(FURNITURE):
         node.decompose()
+    for link in main.css("a[href^='#']"):
+        if _SKIP.match(_line(link)):
+            link.decompose()
+    _drop_closing(main)
     for table in main.css(CODE_TABLES):
         _unwrap_code_table(table)
     for table in main.css("table"):
         _unwrap_layout_table(table)
     for pre in main.css("pre"):
         _plain_code(pre)
+
+
+def _drop_closing(main: LexborNode) -> None:
+    """What GitBook puts below the text, without a name to know it by: its pager, a date, a question."""
+    while (last := _last_element(main)) is not None and _is_closing(last):
+        last.decompose()
+
+
+def _last_element(main: LexborNode) -> LexborNode | None:
+    last = main.last_child
+    while last is not None and not last.is_element_node and not last.text().strip():
+        last = last.prev
+    return last if last is not None and last.is_element_node else None
+
+
+def _is_closing(node: LexborNode) -> bool:
+    line = _spaced(node)
+    if not line:
+        return node.tag in ("div", "p") and node.css_first("img, video, audio, hr, table") is None
+    if len(line) > CLOSING_CHARS:
+        return False
+    links = [_spaced(link) for link in ([node] if node.tag == "a" else node.css("a"))]
+    return bool(_CLOSING.match(line)) or (" ".join(links) == line and all(map(_PAGER.match, links)))
+
+
+def _spaced(node: LexborNode) -> str:
+    """On one line; each piece is a word of its own, as a browser shows pieces that are set apart."""
+    return " ".join(node.text(separator=" ").split())
 
 
 def _settle_anchor(heading: LexborNode, claimed: set[int]) -> None:
