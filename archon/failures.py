@@ -1,4 +1,4 @@
-"""What a request is answered that nothing foresaw, and one whose database was away: in the API's shape, never a page.
+"""What a request is answered that nothing foresaw, and one whose database was away: in the API's shape for the API.
 
 Django calls `server_error` for what a view or a middleware raised, inside the handling of that error, and the
 other two for what it refuses itself. A method that an address does not take has no such hook: `WrongMethod`.
@@ -16,6 +16,7 @@ from django.views.defaults import page_not_found as plain_not_found
 from django.views.defaults import server_error as plain_page
 
 from archon.auth import GetResponse, problem
+from archon.screens import dashboard
 
 RETRY_AFTER_SECONDS = 5
 
@@ -34,9 +35,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """An address that leads nowhere."""
+    """An address that leads nowhere. A person is shown the dashboard, which says so and leads on."""
     if request.path.startswith("/api/"):
         return problem(404, "There is nothing at this address.", "not_found", "See /api/docs for what there is.")
+    if "text/html" in request.headers.get("Accept", ""):
+        return dashboard(request, status=404)
     return plain_not_found(request, exception)
 
 

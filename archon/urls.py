@@ -12,21 +12,9 @@ from archon.api import api
 from archon.asyncapi import asyncapi
 from archon.auth import protected_resource
 from archon.documentation import documentation
+from archon.screens import dashboard
 from knowledge.chat.views import chat_events
 from progress.views import progress_events
-
-
-def dashboard(request: HttpRequest) -> HttpResponse:
-    """One page for all of the dashboard's addresses; its script shows the right view."""
-    response = HttpResponse((settings.DASHBOARD_DIR / "index.html").read_bytes(), content_type="text/html")
-    response["Cache-Control"] = "no-cache"
-    response["Content-Security-Policy"] = (
-        # 'self' covers the sockets of this host in current browsers; older ones need them named.
-        f"default-src 'self'; connect-src 'self' ws://{request.get_host()} wss://{request.get_host()}; "
-        "img-src 'self' data:; object-src 'none'; frame-src 'none'; worker-src 'none'; "
-        "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-    )
-    return response
 
 
 def favicon(request: HttpRequest) -> HttpResponse:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 
@@ -71,6 +72,14 @@ def test_an_address_that_leads_nowhere_is_told_in_the_shape_of_the_api(answering
         answer = answering.get(path)
         assert (answer.status_code, answer.json()["detail"]["code"]) == (404, "not_found"), path
     assert answering.get("/nowhere")["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/crawls", "/docs/nowhere"])
+def test_a_browser_that_is_led_nowhere_is_shown_the_dashboard_which_says_so(answering: Client, path: str) -> None:
+    answer = answering.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert answer.status_code == 404
+    assert answer.content == (settings.DASHBOARD_DIR / "index.html").read_bytes()
+    assert "default-src 'self'" in answer["Content-Security-Policy"]
 
 
 @pytest.mark.django_db
