@@ -75,6 +75,7 @@ def change_body(page: PageChange) -> dict[str, Any]:
         "title": page.title,
         "change": page.change,
         "changed_at": page.at,
+        "has_diff": page.has_diff,
     }
 
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Case, CharField, F, Value, When
 from django.utils import timezone
 
-from knowledge.models import Document, KnowledgeItem, RemovedPage
+from knowledge.models import Document, KnowledgeItem, PageRevision, RemovedPage
 
 Change = Literal["added", "changed", "removed"]
 RECENT = timedelta(days=7)
@@ -21,13 +21,15 @@ FIELDS = ("page", "address", "name", "change", "at")
 
 @dataclass(frozen=True, slots=True)
 class PageChange:
-    """`page_id` is None for a page that is gone; one that left and came back stands there twice."""
+    """`page_id` is None for a page that is gone; one that left and came back stands there twice. `has_diff`: an earlier
+    text of it is kept, of a new page that was changed since, too."""
 
     page_id: int | None
     url: str
     title: str
     change: Change
     at: datetime
+    has_diff: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,16 @@ class Changes:
 
 
 def changes_of(item: KnowledgeItem, since: datetime | None = None, *, limit: int = 100, offset: int = 0) -> Changes:
-    """Without `since`: of the last seven days. A page that is new and was changed since is new. Four queries."""
+    """Without `since`: of the last seven days. A page that is new and was changed since is new. Five queries."""
     after = since or timezone.now() - RECENT
     if timezone.is_naive(after):
         after = timezone.make_aware(after, UTC)
     after = min(max(after, OLDEST), NEWEST)
     there, gone = _there(item, after), _gone(item, after)
-    rows = there.union(gone, all=True).order_by("-at", "page")[offset : offset + limit]
+    rows = list(there.union(gone, all=True).order_by("-at", "page")[offset : offset + limit])
+    kept = _with_earlier_text([page for page, _, _, change, _ in rows if change != "removed"], after)
     pages = [
-        PageChange(None if change == "removed" else page, url, title, cast(Change, change), at)
+        PageChange(None if change == "removed" else page, url, title, cast(Change, change), at, has_diff=page in kept)
         for page, url, title, change, at in rows
     ]
     added = there.filter(first_seen_at__gt=after).count()
@@ -72,6 +75,11 @@ def _there(item: KnowledgeItem, after: datetime) -> Any:  # a query set of FIELD
     change = Case(added, default=Value("changed"), output_field=CharField())
     named = rows.annotate(page=F("pk"), address=F("url"), name=F("title"), change=change, at=F("changed_at"))
     return named.values_list(*FIELDS)
+
+
+def _with_earlier_text(pages: list[int], after: datetime) -> set[int]:
+    kept = PageRevision.objects.filter(document__in=pages, replaced_at__gt=after)
+    return set(kept.values_list("document", flat=True))
 
 
 def _gone(item: KnowledgeItem, after: datetime) -> Any:

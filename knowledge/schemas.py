@@ -176,13 +176,15 @@ class PageList(Schema):
 
 
 class PageChange(Schema):
-    """`page_id` is null for a page that is gone."""
+    """`page_id` is null for a page that is gone. `has_diff`: an earlier text is kept, and `/api/pages/{page_id}/diff`
+    compares."""
 
     page_id: str | None
     url: str
     title: str
     change: Literal["added", "changed", "removed"]
     changed_at: datetime
+    has_diff: bool
 
 
 class ChangeCounts(Schema):

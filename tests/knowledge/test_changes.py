@@ -14,7 +14,7 @@ from django.utils import timezone
 from knowledge import tasks
 from knowledge.changes import changes_of
 from knowledge.ingest import remove_documents
-from knowledge.models import Document, KnowledgeItem, RemovedPage
+from knowledge.models import Document, KnowledgeItem, PageRevision, RemovedPage
 from tests.knowledge.pages import page, source, store
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +58,19 @@ def test_new_changed_and_removed_pages_are_told_newest_first(client: Client, ite
     assert gone["page_id"] is None
     assert gone["url"] == "https://docs.example.com/gone"
     assert Document.objects.get(pk=int(fresh["page_id"])).title == "fresh"
+
+
+def test_a_new_page_that_was_changed_since_has_a_diff_as_a_changed_one_has(client: Client, item: KnowledgeItem) -> None:
+    def compared() -> dict[str, bool]:
+        return {change["title"]: change["has_diff"] for change in told(client, item)["changes"]}
+
+    store(item, page("new", "one text", title="new"), generation=3)
+    assert compared() == {"gone": False, "fresh": False, "edited": True, "new": False}
+    store(item, page("new", "another text", title="new"), generation=4)
+    assert kinds(told(client, item))["new"] == "added"
+    assert compared() == {"gone": False, "fresh": False, "edited": True, "new": True}
+    PageRevision.objects.all().delete()
+    assert not any(compared().values())
 
 
 def test_the_date_decides_and_the_pages_of_the_list_do_not_overlap(client: Client, item: KnowledgeItem) -> None:

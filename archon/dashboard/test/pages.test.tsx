@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { screen, waitFor, within } from '@testing-library/react';
+import { act, screen, waitFor, within } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { address, answers, requests, say, visit } from './app';
 
@@ -279,6 +279,16 @@ describe('Private sources', () => {
     await screen.findByText('Saved');
     expect(screen.queryByText('Private')).toBeNull();
     expect(requests.find(({ method }) => method === 'PUT')!.body).not.toHaveProperty('private');
+  });
+
+  it.each(['/add?url=https://a.example&private=1', '/add?from=files', '/sources/react/edit'])('cannot be asked for at %s where there are no accounts', async (path) => {
+    answers['GET /api/whoami'] = [200, { mode: 'local', user: '', staff: true, scopes: [] }];
+    visit(path);
+    await screen.findByRole('button', { name: /Start crawl|Upload|Save/ });
+    await waitFor(() => expect(requests.some((request) => request.path === '/api/whoami')).toBe(true));
+    await act(() => new Promise((settled) => setTimeout(settled))); // its answer is read and shown by then
+    expect(screen.queryByRole('checkbox', { name: 'Private' })).toBeNull();
+    expect(screen.queryByText('Who sees it')).toBeNull();
   });
 });
 

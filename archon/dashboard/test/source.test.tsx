@@ -37,6 +37,20 @@ describe('Code examples of a source', () => {
     expect(asked()).toContain('/api/knowledge-items/react/code-examples?limit=20&offset=20');
   });
 
+  it('tells how far a language model is with their titles, and why not further', async () => {
+    const behind = { by_model: 1200, waiting: 30, failed: 4, reason: 'The model answered 401: wrong key.' };
+    answers['GET /api/knowledge-items/react/code-examples'] = [200, { code_examples: [example], left_out, descriptions: behind, total: 1 }];
+    visit('/sources/react/code');
+    await screen.findByText('Titles and summaries: 1,200 by a language model, 30 to come, 4 it could not write. The model answered 401: wrong key.');
+  });
+
+  it('tells nothing of titles while no model writes any', async () => {
+    answers['GET /api/knowledge-items/react/code-examples'] = [200, { code_examples: [example], left_out, descriptions, total: 1 }];
+    visit('/sources/react/code');
+    await screen.findByRole('listitem');
+    expect(screen.queryByText(/Titles and summaries/)).toBeNull();
+  });
+
   it('says why there are none', async () => {
     answers['GET /api/knowledge-items/react/code-examples'] = [200, { code_examples: [], left_out, descriptions, total: 0 }];
     visit('/sources/react/code');
@@ -45,7 +59,7 @@ describe('Code examples of a source', () => {
 });
 
 describe('Changes of a source', () => {
-  const page = (change: string, page_id: string | null) => ({ change, page_id, url: `https://react.dev/${change}`, title: `A ${change} page`, changed_at: '2026-11-20T10:00:00Z' });
+  const page = (change: string, page_id: string | null) => ({ change, page_id, url: `https://react.dev/${change}`, title: `A ${change} page`, changed_at: '2026-11-20T10:00:00Z', has_diff: false });
 
   it('lists them since the day that the address names', async () => {
     const changes = [page('added', 'p1'), page('removed', null)];
@@ -58,6 +72,14 @@ describe('Changes of a source', () => {
     expect(asked()).toContain(`/api/knowledge-items/react/changes?since=${since}&limit=50&offset=0`);
     fireEvent.change(screen.getByLabelText('Since'), { target: { value: '2026-11-01' } });
     await waitFor(() => expect(address()).toBe('/sources/react/changes?since=2026-11-01'));
+  });
+
+  it('lead to what changed wherever an earlier text is kept, of a new page too', async () => {
+    const changes = [{ ...page('added', 'p1'), has_diff: true }, page('changed', 'p2')];
+    answers['GET /api/knowledge-items/react/changes'] = [200, { changes, counts: { added: 1, changed: 1, removed: 0 }, since: '2026-11-18T00:00:00Z', total: 2 }];
+    visit('/sources/react/changes');
+    expect((await screen.findByRole('link', { name: 'What changed in A added page' })).getAttribute('href')).toBe('/sources/react/changes/p1');
+    expect(screen.queryByRole('link', { name: 'What changed in A changed page' })).toBeNull();
   });
 
   it('leaves the day to the server when the address names none that is one', async () => {
@@ -75,7 +97,7 @@ describe('What changed in a page', () => {
   };
 
   it('is a link from the list, and says of each line what became of it', async () => {
-    const changed = { change: 'changed', page_id: 'p1', url: diff.url, title: 'A', changed_at: diff.changed_at };
+    const changed = { change: 'changed', page_id: 'p1', url: diff.url, title: 'A', changed_at: diff.changed_at, has_diff: true };
     answers['GET /api/knowledge-items/react/changes'] = [200, { changes: [changed], counts: { added: 0, changed: 1, removed: 0 }, since: '2026-11-18T00:00:00Z', total: 1 }];
     answers['GET /api/pages/p1/diff'] = [200, diff];
     const user = visit('/sources/react/changes?since=2026-11-18');

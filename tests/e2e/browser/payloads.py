@@ -78,18 +78,20 @@ FORMS = ("markup", "text", "code", "head", "markdown")
 START = "/docs/"
 
 
-def pages(count: int) -> Iterator[tuple[str, Route]]:
-    """So many pages (path, answer): each vector in each form, in turn."""
+def pages(count: int, edition: int = 0) -> Iterator[tuple[str, Route]]:
+    """So many pages (path, answer): each vector in each form, in turn. In a later edition the same addresses hold
+    other vectors, in the same form."""
     for number in range(count):
-        vector = VECTORS[number % len(VECTORS)]
+        vector = VECTORS[(number + edition) % len(VECTORS)]
         form = FORMS[(number // len(VECTORS) + number) % len(FORMS)]
         suffix = "md" if form == "markdown" else "html"
         kind = "text/markdown; charset=utf-8" if form == "markdown" else "text/html; charset=utf-8"
-        yield f"{START}payload-{number:03d}.{suffix}", Answer(page(number, vector, form), content_type=kind)
+        yield f"{START}payload-{number:03d}.{suffix}", Answer(page(number, vector, form, edition), content_type=kind)
 
 
-def page(number: int, vector: str, form: str) -> str:
-    word = f"hedgehog{number:03d}"
+def page(number: int, vector: str, form: str, edition: int) -> str:
+    # Some vectors leave no text behind: the edition makes the page another one all the same.
+    word = f"hedgehog{number:03d}" + f" anew {edition}" * bool(edition)
     if form == "markdown":
         return f"# Payload {word}\n\n{vector}\n\n```\n{vector}\n```\n\n| {word} | b |\n|---|---|\n| {vector} | x |\n"
     head = f"<title>Payload {word}</title>"

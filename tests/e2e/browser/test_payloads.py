@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Browser
 
@@ -38,9 +40,18 @@ def crawled(stack: Stack, count: int) -> tuple[str, str]:
     with LocalSite(payloads.routes(count)) as site:
         progress_id = stack.crawl(site.url + payloads.START, max_depth=2, max_pages=count + 1, tags=[tag])
         ended = stack.ended(progress_id)
+        site.routes.update(payloads.pages(count, edition=1))
+        refreshed = stack.request("POST", f"/api/knowledge-items/{ended['sourceId']}/refresh")[1]["progressId"]
+        assert stack.ended(refreshed)["status"] == "completed"
     assert ended["status"] == "completed", ended
     assert ended["processedPages"] - ended["failedPages"] >= count * 0.95
     return progress_id, ended["sourceId"]
+
+
+def rewritten(stack: Stack, source_id: str) -> list[dict[str, Any]]:
+    """The pages that say something else since the refresh."""
+    listed = stack.get(f"/api/knowledge-items/{source_id}/changes?limit=1000")["changes"]
+    return [page for page in listed if page["has_diff"]]
 
 
 def ran(visited: Visit, address: str, settled: str) -> list[str]:
@@ -59,7 +70,10 @@ def test_the_dashboard_runs_no_script_of_a_page(
     chunks = stack.get(f"/api/knowledge-items/{source_id}/chunks?limit=1")["total"]
     examples = stack.get(f"/api/knowledge-items/{source_id}/code-examples?limit=1")["total"]
     words = [f"hedgehog{number:03d}" for number in range(0, len(stored["pages"]), 10)]
+    changed = [page["page_id"] for page in rewritten(stack, source_id)]
+    assert len(changed) >= 0.9 * len(stored["pages"])
     screens = [
+        *((f"{source}/changes/{page_id}", ".diff-line") for page_id in changed),
         *((f"{source}/pages/{page['id']}", ".prose") for page in stored["pages"]),
         *((f"{source}?page={number}", ".row-link") for number in range(1, stored["total"] // 50 + 1)),
         *((f"{source}/chunks?page={number + 1}", ".chunk-text") for number in range((chunks + 19) // 20)),

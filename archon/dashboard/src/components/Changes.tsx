@@ -64,7 +64,7 @@ export function Changes({ sourceId, base }: { sourceId: string; base: string }) 
                 <span className="mono cut muted" title={page.url}>
                   {shortUrl(page.url)}
                 </span>
-                {page.page_id && page.change === 'changed' ? (
+                {page.page_id && page.has_diff ? (
                   <Link className="text-button" to={`${base}/changes/${page.page_id}${filter.since && `?since=${filter.since}`}`} aria-label={`What changed in ${page.title || shortUrl(page.url)}`}>
                     <Diff aria-hidden />
                     What changed

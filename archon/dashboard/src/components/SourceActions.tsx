@@ -15,7 +15,9 @@ export function SourceActions({ item, onDeleted }: { item: KnowledgeItem; onDele
   const remove = useMutation({
     mutationFn: () => deleteSource(item.source_id),
     onSuccess: () => {
-      onDeleted?.();
+      // Else what had the focus goes with its row, and the next Tab would begin at the top of the window.
+      if (onDeleted) onDeleted();
+      else document.getElementById('main')?.focus({ preventScroll: true });
       return queries.invalidateQueries({ queryKey: ['knowledge'] });
     },
   });

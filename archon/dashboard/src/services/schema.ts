@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: a54b3f2027ba2187e1827462a6d1a118591481644fa103a2a4a4f22f68638158
+// digest: d1468ee2228cd1245b3345608cfda667c0fd168524325f31e5819388f02208c4
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -1262,6 +1262,7 @@ export interface components {
             change: "added" | "changed" | "removed";
             /** Format: date-time */
             changed_at: string;
+            has_diff: boolean;
         };
         Metrics: {
             sources_count: number;
