@@ -454,6 +454,14 @@ MEGABYTES_PER_DAY_IN_ALL = env.integer(
     at_least=0,
     at_most=10**9,
 )
+STORED_MEGABYTES = env.integer(
+    "ARCHON_STORED_MEGABYTES",
+    0 if LOCAL_MODE else 10_000,
+    "MiB of text that the sources of one account may keep, a character counted as a byte; 0: no limit.",
+    at_least=0,
+    at_most=10**9,
+    shown="0, on a server 10000",
+)
 QUESTIONS_PER_HOUR = env.integer(
     "ARCHON_QUESTIONS_PER_HOUR",
     0 if LOCAL_MODE else 200,

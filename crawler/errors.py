@@ -108,7 +108,7 @@ class CrawlConflict(CrawlerError):
 
 
 class TooMuch(CrawlerError):
-    """Codes: too_many_crawls, pages_per_day, bytes_per_day, and disk_full (507)."""
+    """Codes: too_many_crawls, pages_per_day, bytes_per_day, stored_bytes, and disk_full (507)."""
 
     http_status = 429
 

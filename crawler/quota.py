@@ -11,14 +11,13 @@ from django.db.models import QuerySet
 
 from crawler.errors import CrawlerError, TooMuch
 from crawler.models import CrawlJob
+from knowledge.allowance import refusal_to_keep
 from progress import usage
 from progress.status import Status
-from progress.usage import Kind
+from progress.usage import MEBIBYTE, Kind, Refusal
 from progress.viewer import OPERATOR
 
 logger = logging.getLogger(__name__)
-
-MEGABYTE = 2**20
 
 
 def check(owner_id: int | None) -> None:
@@ -32,8 +31,8 @@ def check(owner_id: int | None) -> None:
 
 
 def check_taken(owner_id: int | None) -> None:
-    """Raises TooMuch when the pages or the bytes of the day are used up."""
-    refused = usage.refusal(owner_id, Kind.PAGES, Kind.BYTES)
+    """Raises TooMuch when the pages or the bytes of the day are used up, or the sources keep what they may."""
+    refused = _refusal(owner_id)
     if refused is not None:
         raise TooMuch(refused.code, refused.message, hint=refused.hint, retry_after=refused.retry_after)
 
@@ -50,7 +49,7 @@ def _check_waiting(active: QuerySet[CrawlJob], what: str, setting: str) -> None:
 
 
 def free_megabytes() -> int:
-    return shutil.disk_usage(settings.DATA_DIR).free // MEGABYTE
+    return shutil.disk_usage(settings.DATA_DIR).free // MEBIBYTE
 
 
 def _check_disk() -> None:
@@ -66,7 +65,7 @@ def _check_disk() -> None:
 
 
 def pause_what_has_no_room() -> int:
-    """Pause what runs before a write fails, and what took its share of the day; how many were paused.
+    """Pause what runs before a write fails, and what took its share of the day or of the room; how many were paused.
     Resuming is a person's decision."""
     free = free_megabytes()
     running = CrawlJob.objects.active().exclude(progress__status=Status.PAUSED)
@@ -85,8 +84,12 @@ def pause_what_has_no_room() -> int:
     return paused
 
 
+def _refusal(owner_id: int | None) -> Refusal | None:
+    return usage.refusal(owner_id, Kind.PAGES, Kind.BYTES) or refusal_to_keep(owner_id)
+
+
 def _used_up(owner_id: int | None) -> str:
-    refused = usage.refusal(owner_id, Kind.PAGES, Kind.BYTES)
+    refused = _refusal(owner_id)
     return f"Paused: {refused.message} {refused.hint} Then resume." if refused is not None else ""
 
 

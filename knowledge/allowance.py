@@ -1,13 +1,42 @@
-"""Whether an account may upload or ask more for now."""
+"""Whether an account may upload or ask more for now, and whether its sources may keep more."""
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.db.models import Sum
+
 from knowledge.errors import UsedUp
+from knowledge.models import Document
 from progress import usage
+from progress.usage import MEBIBYTE, Refusal
+
+# Room comes when somebody deletes: nobody can say when.
+LOOK_AGAIN_SECONDS = 600
 
 
 def check(owner_id: int | None, kind: usage.Kind) -> None:
-    """Raises UsedUp when this account, or all together, took what they may."""
+    """Raises UsedUp when this account, or all together, took what they may, and of bytes when its sources keep what
+    they may."""
     refused = usage.refusal(owner_id, kind)
+    if refused is None and kind == usage.Kind.BYTES:
+        refused = refusal_to_keep(owner_id)
     if refused is not None:
         raise UsedUp(refused)
+
+
+def refusal_to_keep(owner_id: int | None) -> Refusal | None:
+    """Why the sources of this account may not grow; None: they may. What is deleted counts no more at once."""
+    most = settings.STORED_MEGABYTES * MEBIBYTE
+    if not most or owner_id is None:
+        return None
+    # Kept with each page when it is stored: to read the texts themselves would take seconds.
+    texts = Document.objects.visible().filter(item__owner=owner_id)
+    kept = int(texts.aggregate(total=Sum("char_count"))["total"] or 0)
+    if kept < most:
+        return None
+    return Refusal(
+        "stored_bytes",
+        f"The sources of this account keep {kept // MEBIBYTE:,} MiB of text; {most // MEBIBYTE:,} are allowed.",
+        "Delete a source. The operator can raise ARCHON_STORED_MEGABYTES.",
+        LOOK_AGAIN_SECONDS,
+    )

@@ -72,7 +72,7 @@ class BadUpload(KnowledgeError):
 
 
 class UsedUp(KnowledgeError):
-    """Codes: bytes_per_day, questions_per_hour. `retry_after` are seconds."""
+    """Codes: bytes_per_day, stored_bytes, questions_per_hour. `retry_after` are seconds."""
 
     http_status = 429
 

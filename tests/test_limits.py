@@ -19,6 +19,7 @@ from crawler import actions, quota, slice
 from crawler.errors import TooMuch
 from crawler.models import CrawlUrl
 from crawler.tasks import sweep
+from knowledge.models import Document, KnowledgeItem
 from progress import tracker, usage
 from progress.models import Progress, Usage
 from progress.viewer import OPERATOR
@@ -206,6 +207,72 @@ def test_uploads_count_and_are_refused_beyond_the_bytes_of_the_day(
     imported = client.post("/api/knowledge-items/import", {"file": exported}, headers=bearer(alice))
     assert imported.json()["detail"]["code"] == "bytes_per_day"
     assert upload(bob).status_code == 200
+
+
+def kept_by(user: Any, chars: int, *, url: str) -> KnowledgeItem:
+    item = KnowledgeItem.objects.create(source_id=f"{user.pk:016}{chars:016}", title="kept", url=url, owner=user)
+    now = timezone.now()
+    text = {"content_hash": "a" * 32, "char_count": chars, "fetched_at": now, "first_seen_at": now, "changed_at": now}
+    Document.objects.create(item=item, url=url, url_hash="b" * 32, **text)
+    return item
+
+
+def test_sources_of_an_account_may_keep_so_much(
+    client: Client, settings: Any, alice: Any, bob: Any, tmp_path: Any
+) -> None:
+    job = job_of("http://127.0.0.1:9/alice/", owner_id=alice.pk)
+    other = job_of("http://127.0.0.1:9/bob/", owner_id=bob.pk)
+    settings.LOCAL_MODE, settings.STORED_MEGABYTES, settings.DATA_DIR = False, 2, tmp_path
+    kept_by(alice, 2**21 - 1, url="http://127.0.0.1:9/kept/")
+    quota.check(alice.pk)
+    one_more = kept_by(alice, 1, url="http://127.0.0.1:9/one/")
+
+    sweep()
+    row = Progress.objects.get(pk=job.progress_id)
+    assert row.status == "paused"
+    assert "keep 2 MiB of text; 2 are allowed. Delete a source." in row.log
+    assert Progress.objects.get(pk=other.progress_id).status != "paused"
+
+    def submit(user: Any) -> Any:
+        body = {"url": "http://8.8.8.8/next/"}  # a server refuses our own machine; this is refused before it is asked
+        return client.post("/api/knowledge-items/crawl", body, content_type="application/json", headers=bearer(user))
+
+    file = SimpleUploadedFile("notes.txt", b"words")
+    uploaded = client.post("/api/documents/upload", {"file": file}, headers=bearer(alice))
+    for refused in (submit(alice), uploaded):
+        assert (refused.status_code, refused.json()["detail"]["code"]) == (429, "stored_bytes")
+        assert "ARCHON_STORED_MEGABYTES" in refused.json()["detail"]["hint"]
+        assert int(refused["Retry-After"]) > 0
+    quota.check(bob.pk)
+    quota.check(None)
+    with pytest.raises(TooMuch, match="keep 2 MiB"):
+        actions.resume(job.progress_id, viewer=OPERATOR)
+
+    assert client.delete(f"/api/knowledge-items/{one_more.source_id}", headers=bearer(alice)).status_code == 200
+    actions.resume(job.progress_id, viewer=OPERATOR)
+    sweep()
+    assert Progress.objects.get(pk=job.progress_id).status != "paused"
+    settings.STORED_MEGABYTES = 0
+    quota.check(alice.pk)
+
+
+def test_a_retry_of_failed_pages_is_a_crawl_that_counts(client: Client, settings: Any, alice: Any) -> None:
+    job = job_of(owner_id=alice.pk)
+    settings.LOCAL_MODE, settings.PAGES_PER_DAY = False, 10
+    KnowledgeItem.objects.filter(pk=job.item_id).update(owner=alice)
+    CrawlUrl.objects.filter(job=job).update(state=CrawlUrl.State.FAILED)
+    tracker.fail(job.progress_id, {"code": "timeout", "message": "It was slow.", "hint": ""})
+    take(alice, usage.Kind.PAGES, 10)
+
+    def retry() -> Any:
+        return client.post(f"/api/knowledge-items/retry-failed/{job.progress_id}", headers=bearer(alice))
+
+    refused = retry()
+    assert (refused.status_code, refused.json()["detail"]["code"]) == (429, "pages_per_day")
+    assert int(refused["Retry-After"]) == pytest.approx(86_400, abs=120)
+    assert Progress.objects.count() == 1
+    Usage.objects.all().delete()
+    assert retry().status_code in (200, 202)
 
 
 def test_questions_of_an_hour_are_limited_also_when_their_chats_are_deleted(
