@@ -226,7 +226,7 @@ async def test_a_failing_status_is_told_with_whether_to_come_back(
     ("written", "seconds"),
     [("120", 120), ("0", 0), ("-5", None), ("99999999999999999999", 3600), ("soon", None), ("", None),
      ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Wed, 21 Oct 2150 07:28:00 GMT", 3600), ("٣", None),
-     ("Wed, 99 Foo 20155 99:99:99", None)],
+     ("Wed, 99 Foo 20155 99:99:99", None), ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None)],
 )  # fmt: skip
 async def test_the_wish_to_wait_is_understood_and_bounded(
     fetcher: Fetcher, written: str, seconds: float | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +15,29 @@ import psutil
 import pytest
 from django.test import override_settings
 
-from crawler import actions, engine, frontier, record, slice
+from crawler import actions, engine, frontier, hosts, record, slice
 from crawler.discovery import SEED_TYPES, Kind, Limits, begin
 from crawler.models import CrawlJob, CrawlUrl
 from progress.loop import submit
 from progress.models import Progress
 from progress.viewer import OPERATOR
 from tests.site import LocalSite
-from tests.site.hostile import CODINGS, ENDLESS, NESTED_TAGS, ORPHAN, HostileSite, Trap, bomb, gzip_sitemap_bomb
+from tests.site.hostile import (
+    CODINGS,
+    ENDLESS,
+    NESTED_TAGS,
+    ORPHAN,
+    HostileSite,
+    Trap,
+    bomb,
+    deaf,
+    failed,
+    for_years,
+    gzip_sitemap_bomb,
+    html,
+    links,
+    moved,
+)
 from tests.stack import Stack, running_stack
 
 # It takes half a minute; a busy machine may take longer, and no budget of the site's pages would let it go on for ever.
@@ -174,6 +190,31 @@ def test_a_trap_without_an_end_stops_at_its_limits(hostile: tuple[HostileSite, L
         )
         assert 0 < below["done"] + below["failed"] <= VARIANTS, (path, below)
         assert 0 < below["query_variants"] <= VARIANTS, (path, below)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_host_that_wants_to_be_waited_for_ends_in_its_budget(
+    hostile: tuple[HostileSite, LocalSite], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For years, or for a connection that never comes; an hour of patience is made short here."""
+    monkeypatch.setattr(hosts, "HOLD_LIMIT_SECONDS", 0.05)
+    site, served = hostile
+    traps = [*for_years(), *(trap for trap in site.traps if trap.path.startswith("/innocent/"))]
+    with deaf() as origin:
+        traps.append(failed("/to/deaf", moved(f"{origin}/"), "timeout"))
+        served.routes |= {trap.path: trap.route for trap in traps}
+        served.routes |= {"/": html(links(*(trap.path for trap in traps))), "/robots.txt": ""}
+        request = actions.CrawlRequest(f"{served.url}/", scope="host", max_depth=2, viewer=OPERATOR)
+        job = CrawlJob.objects.get(progress=actions.start(request).progress_id)
+        deadline = time.monotonic() + CRAWL_SECONDS
+        while not Progress.objects.get(pk=job.progress_id).ended:
+            assert time.monotonic() < deadline
+            slice.run(CrawlJob.objects.get(pk=job.pk))
+    assert Progress.objects.get(pk=job.progress_id).status == "completed"
+    urls = {url.url.removeprefix(served.url): url for url in CrawlUrl.objects.filter(job=job)}
+    found = {path: (url.state, url.error_code) for path, url in urls.items() if path != "/"}
+    assert found == {trap.path: (trap.state, "".join(trap.reasons)) for trap in traps}
+    assert {url.throttles for path, url in urls.items() if path.startswith("/years/")} == {0, hosts.MAX_THROTTLES}
 
 
 def test_hostile_sitemaps_give_what_is_honest_in_them(hostile: tuple[HostileSite, LocalSite]) -> None:

@@ -10,8 +10,10 @@ import codecs
 import gzip
 import io
 import itertools
+import socket
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Literal
@@ -29,6 +31,8 @@ BOMB_BYTES = 200 * 2**20
 NESTED_TAGS = 1_000_000
 LONG_CHAIN = 21
 TRAP_LINKS = 40
+# More than any system keeps for `listen(0)`.
+DEAF_QUEUE = 8
 TEXT = "Plain words about ordinary things stand on this page."
 
 
@@ -139,6 +143,31 @@ def throttled() -> Iterator[Trap]:
     }.items():
         yield failed(f"/busy/{name}", Answer("busy", 503, {"Retry-After": wait}), "http_status")
     yield failed("/busy/429", Answer("slow down", 429), "http_status")
+
+
+def for_years() -> Iterator[Trap]:
+    """Each would hold its whole host back for ever; obeyed for an hour at most, and five times, they fail."""
+    for name, wait in {
+        "seconds": "315360000",
+        "digits": "9" * 400,
+        "date": "Fri, 31 Dec 9999 23:59:59 GMT",
+        "no-year": f"Fri, 31 Dec {'9' * 20} 23:59:59 GMT",
+    }.items():
+        yield failed(f"/years/{name}", Answer("come back later", 503, {"Retry-After": wait}), "http_status")
+
+
+@contextmanager
+def deaf() -> Iterator[str]:
+    """The origin of a server whose queue is full: it answers no SYN, neither with a connection nor with a refusal."""
+    with socket.socket() as listening, ExitStack() as queue:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        address = listening.getsockname()
+        for _ in range(DEAF_QUEUE):
+            client = queue.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(address)
+        yield f"http://127.0.0.1:{address[1]}"
 
 
 # ---- F17: redirects -----------------------------------------------------------------------
