@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
@@ -31,7 +32,7 @@ from progress.models import LogRecord
 from progress.threads import close_pool_connections, in_thread
 from progress.viewer import Viewer
 from tests.test_access import ASKED, ROUTES
-from tests.test_ownership import address, bearer, event_stream_of, hidden_of
+from tests.test_ownership import Hidden, address, bearer, event_stream_of, hidden_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,66 +97,87 @@ def everything_in(redis: Redis) -> str:
     return repr({key: redis.dump(key) for key in keys}) + repr(lists)
 
 
-def test_no_route_log_command_or_task_tells_a_secret(
-    operator: Any, lines: list[str], redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hidden = hidden_of(operator)
-    hook = Webhook.objects.create(
-        owner=operator,
-        url="http://93.184.216.34/hook",
-        events=["crawl.finished"],
-        secret=vault.seal(SECRETS["webhook"]),
-    )
-    Delivery.objects.create(webhook=hook, event="test", key="test", body="{}")
-    headers = bearer(operator)
-    token = headers["Authorization"].rpartition("_")[2]
-    client = Client(raise_request_exception=False)
-    asked = 0
+class Asker:
+    """Asks as the operator; no answer, its headers included, may tell a secret."""
 
-    def ask(method: str, path: str, body: Any = None, **more: Any) -> int:
-        nonlocal asked
-        response = client.generic(method, path, json.dumps(body), "application/json", **{"headers": headers, **more})
+    def __init__(self, operator: Any) -> None:
+        self.client = Client(raise_request_exception=False)
+        self.headers = bearer(operator)
+        self.token = self.headers["Authorization"].rpartition("_")[2]
+        self.asked = 0
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> int:
+        options = {"headers": self.headers, **more}
+        response = self.client.generic(method, path, json.dumps(body), "application/json", **options)
         if not response.streaming:
             told = response.content.decode(errors="replace")
         else:
             told = async_to_sync(read)(response) if path.endswith("/export") else ""
-        none_in(told + str(response.headers), f"{method} {path}", token)
-        asked += 1
+        none_in(told + str(response.headers), f"{method} {path}", self.token)
+        self.asked += 1
         return response.status_code
 
-    for route in ROUTES:
-        names = {"source_id": hidden.source_id, "progress_id": hidden.progress_id, "page_id": hidden.page_id}
-        path = address(route, names) if any(f"{name}>" in route for name in names) else ASKED[route]
-        ask("GET", path)
-        ask("PUT", path, {"title": 5})
-    for path in ("/api/knowledge-items/crawl", "/api/knowledge-items/crawl/preview", "/api/webhooks"):
-        assert ask("POST", path, {"url": CREDENTIALS}) == 422
-        assert ask("POST", path, {"url": CREDENTIALS.replace("https", "ftp")}) == 422
-    ask("GET", f"/api/webhooks/{hook.pk}/deliveries")
-    assert ask("GET", "/api/settings", headers={"Authorization": f"Bearer arc_0_{SECRETS['unknown']}"}) == 401
-    client.post("/admin/login/", {"username": "nobody", "password": SECRETS["unknown"]})
-    client.post("/admin/login/", {"username": "operator", "password": SECRETS["login"]})
-    for page in ("", "archon/webhook/", "archon/apitoken/", "crawler/crawljob/", "auth/user/", "auth/user/1/change/"):
-        ask("GET", f"/admin/{page}")
 
+def ask_every_route(asker: Asker, hidden: Hidden) -> None:
+    names = {"source_id": hidden.source_id, "progress_id": hidden.progress_id, "page_id": hidden.page_id}
+    for route in ROUTES:
+        path = address(route, names) if any(f"{name}>" in route for name in names) else ASKED[route]
+        asker.ask("GET", path)
+        asker.ask("PUT", path, {"title": 5})
+    assert asker.asked == 2 * len(ROUTES)
+
+
+def ask_with_secrets(asker: Asker) -> None:
+    for path in ("/api/knowledge-items/crawl", "/api/knowledge-items/crawl/preview", "/api/webhooks"):
+        assert asker.ask("POST", path, {"url": CREDENTIALS}) == 422
+        assert asker.ask("POST", path, {"url": CREDENTIALS.replace("https", "ftp")}) == 422
+    assert asker.ask("GET", "/api/settings", headers={"Authorization": f"Bearer arc_0_{SECRETS['unknown']}"}) == 401
+
+
+def ask_the_admin(asker: Asker) -> None:
+    asker.client.post("/admin/login/", {"username": "nobody", "password": SECRETS["unknown"]})
+    asker.client.post("/admin/login/", {"username": "operator", "password": SECRETS["login"]})
+    for page in ("", "archon/webhook/", "archon/apitoken/", "crawler/crawljob/", "auth/user/", "auth/user/1/change/"):
+        asker.ask("GET", f"/admin/{page}")
+
+
+def ask_what_is_broken(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         held = SECRETS["database"]  # a page of the debugger or a richer traceback would show it
         raise RuntimeError(f"a word of {len(held)} letters")
 
     monkeypatch.setattr(items, "items_page", broken)
-    assert ask("GET", "/api/knowledge-items") == 500
-    assert asked > 2 * len(ROUTES)
+    assert asker.ask("GET", "/api/knowledge-items") == 500
+
+
+def printed_by_doctor() -> str:
     printed = io.StringIO()
-    try:
+    with suppress(SystemExit):  # parts that do not run here
         call_command("doctor", stdout=printed, stderr=printed)
-    except SystemExit:  # parts that do not run here
-        pass
-    none_in(printed.getvalue(), "doctor", token)
-    none_in("\n".join(lines), "the log", token)
-    none_in("\n".join(str(row.__dict__) for row in LogRecord.objects.all()), "the log of calls", token)
+    return printed.getvalue()
+
+
+def test_no_route_log_command_or_task_tells_a_secret(
+    operator: Any, lines: list[str], redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = hidden_of(operator)
+    sealed = vault.seal(SECRETS["webhook"])
+    hook = Webhook.objects.create(
+        owner=operator, url="http://93.184.216.34/hook", events=["crawl.finished"], secret=sealed
+    )
+    Delivery.objects.create(webhook=hook, event="test", key="test", body="{}")
+    asker = Asker(operator)
+    ask_every_route(asker, hidden)
+    asker.ask("GET", f"/api/webhooks/{hook.pk}/deliveries")
+    ask_with_secrets(asker)
+    ask_the_admin(asker)
+    ask_what_is_broken(asker, monkeypatch)
+    none_in(printed_by_doctor(), "doctor", asker.token)
+    none_in("\n".join(lines), "the log", asker.token)
+    none_in("\n".join(str(row.__dict__) for row in LogRecord.objects.all()), "the log of calls", asker.token)
     queued = everything_in(redis)
     assert "crawler" in queued or "celery" in queued
-    none_in(queued, "Redis", token)
+    none_in(queued, "Redis", asker.token)
     assert any("Internal Server Error" in line for line in lines)
 
 

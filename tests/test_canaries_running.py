@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +58,57 @@ def mcp(stack: Stack, method: str, **params: Any) -> Any:
     return stack.request("POST", "/mcp", body, accept)[1]
 
 
-def test_no_log_queue_trace_backup_or_export_of_a_running_product_holds_a_secret(
-    collector: Collector, tmp_path: Path
-) -> None:
-    told: dict[str, str] = {}
-    site = LocalSite({**docs_site(3), "/v1/embeddings": echoing, "/v1/chat/completions": echoing})
+def told_by_tools(stack: Stack) -> dict[str, str]:
+    with_password = f"https://user:{SECRETS['site']}@docs.example.org/"
+    told = {}
+    for tool, arguments in (
+        ("start_crawl", {"url": with_password}),
+        ("crawl_single_page", {"url": with_password}),
+        ("rag_search_knowledge_base", {"query": f"how to reach {with_password} by git"}),
+        ("rag_list_pages_for_source", {"source_id": {"nested": with_password}}),
+        ("health_check", {}),
+    ):
+        answer = json.dumps(mcp(stack, "tools/call", name=tool, arguments=arguments))
+        told[f"the tool {tool}"] = "" if "query" in arguments else answer  # which repeats what was asked
+    told["the tools"] = json.dumps(mcp(stack, "tools/list")) + json.dumps(mcp(stack, "resources/list"))
+    return told
+
+
+def told_over_rest(stack: Stack) -> dict[str, str]:
+    stack.request("POST", "/api/chat/sessions/one/messages", {"message": "What is chapter 1?"})
+    answered = eventually(lambda: [
+        one for one in stack.get("/api/chat/sessions/one")["messages"] if one.get("error")
+    ])  # fmt: skip
+    return {
+        "the chat": json.dumps(answered),
+        "the log of calls": json.dumps(stack.get("/api/mcp/logs")),
+        "the figures": str(stack.get("/metrics")),
+        "the settings": json.dumps(stack.get("/api/settings")),
+    }
+
+
+def told_by_files(stack: Stack) -> dict[str, str]:
+    """The logs, and what Redis keeps on disk."""
+    told = {f"the log of {name}": stack.log(name) for name in ("worker", "beat", "web")}
+    for path in sorted(stack.folder.rglob("*")):
+        if path.is_file() and ("redis" in path.parts or "aof" in path.name or path.name.startswith("dump")):
+            told[f"Redis's file {path.name}"] = path.read_bytes().decode("latin-1")
+    return told
+
+
+def told_by_backup(path: Path) -> dict[str, str]:
+    told = {}
+    with tarfile.open(path) as archive:
+        for member in archive:
+            file = archive.extractfile(member)
+            told[f"{member.name} of the backup"] = file.read().decode("latin-1") if file is not None else ""
+    return told
+
+
+@contextmanager
+def planted_stack(collector: Collector) -> Iterator[tuple[Stack, LocalSite]]:
     with (
-        site,
+        LocalSite({**docs_site(3), "/v1/embeddings": echoing, "/v1/chat/completions": echoing}) as site,
         running_stack(
             **GIVEN,
             ARCHON_LLM_BASE_URL=f"{site.url}/v1",
@@ -71,43 +117,23 @@ def test_no_log_queue_trace_backup_or_export_of_a_running_product_holds_a_secret
             OTEL_BSP_SCHEDULE_DELAY="100",
         ) as stack,
     ):
+        yield stack, site
+
+
+def test_no_log_queue_trace_backup_or_export_of_a_running_product_holds_a_secret(
+    collector: Collector, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup.tar.gz"
+    with planted_stack(collector) as (stack, site):
         hook = stack.request("POST", "/api/webhooks", {"url": f"{site.url}/hook", "events": ["crawl.finished"]})[1]
         made = stack.request("POST", "/api/tokens", {"name": "laptop", "scopes": ["read", "mcp"]})[1]
-        shown_once = (hook["secret"], made["token"].rpartition("_")[2])
         ended = stack.ended(stack.crawl(f"{site.url}/docs/", max_pages=3))
-        told["the progress"] = json.dumps(ended)
-        stack.request("POST", "/api/chat/sessions/one/messages", {"message": "What is chapter 1?"})
-        answered = eventually(lambda: [
-            one for one in stack.get("/api/chat/sessions/one")["messages"] if one.get("error")
-        ])  # fmt: skip
-        told["the chat"] = json.dumps(answered)
-        with_password = f"https://user:{SECRETS['site']}@docs.example.org/"
-        for tool, arguments in (
-            ("start_crawl", {"url": with_password}),
-            ("crawl_single_page", {"url": with_password}),
-            ("rag_search_knowledge_base", {"query": f"how to reach {with_password} by git"}),
-            ("rag_list_pages_for_source", {"source_id": {"nested": with_password}}),
-            ("health_check", {}),
-        ):
-            answer = json.dumps(mcp(stack, "tools/call", name=tool, arguments=arguments))
-            told[f"the tool {tool}"] = "" if "query" in arguments else answer  # which repeats what was asked
-        told["the tools"] = json.dumps(mcp(stack, "tools/list")) + json.dumps(mcp(stack, "resources/list"))
-        told["the log of calls"] = json.dumps(stack.get("/api/mcp/logs"))
-        told["the figures"] = str(stack.get("/metrics"))
-        told["the settings"] = json.dumps(stack.get("/api/settings"))
-        done = stack.manage("shell", "-v0", "-c", COMMANDS.format(str(tmp_path / "backup.tar.gz"), ended["sourceId"]))
+        told = {"the progress": json.dumps(ended), **told_by_tools(stack), **told_over_rest(stack)}
+        done = stack.manage("shell", "-v0", "-c", COMMANDS.format(str(backup), ended["sourceId"]))
         told["doctor, backup and export"] = done.stdout + done.stderr
         eventually(lambda: collector.named("slice"))
-        for name in ("worker", "beat", "web"):
-            told[f"the log of {name}"] = stack.log(name)
-        for path in sorted(stack.folder.rglob("*")):
-            if path.is_file() and ("redis" in path.parts or "aof" in path.name or path.name.startswith("dump")):
-                told[f"Redis's file {path.name}"] = path.read_bytes().decode("latin-1")
-    told["the traces"] = collector.bytes.decode("latin-1")
-    with tarfile.open(tmp_path / "backup.tar.gz") as archive:
-        for member in archive:
-            file = archive.extractfile(member)
-            told[f"{member.name} of the backup"] = file.read().decode("latin-1") if file is not None else ""
+        told |= told_by_files(stack)
+    told |= {"the traces": collector.bytes.decode("latin-1"), **told_by_backup(backup)}
     named = " ".join(told)
     assert "aof" in named, "the queue was looked at on disk"
     assert "of the backup" in named
@@ -115,6 +141,6 @@ def test_no_log_queue_trace_backup_or_export_of_a_running_product_holds_a_secret
     assert "crawl_slice" in told["the log of worker"], "the log was as talkative as it gets"
     assert "may not do this" in told["the chat"], "the provider's complaint was told, without the key"
     for where, text in told.items():
-        for secret in (*SECRETS.values(), *shown_once, KEY):
+        for secret in (*SECRETS.values(), hook["secret"], made["token"].rpartition("_")[2], KEY):
             before = text.partition(secret)[0].splitlines()[-1:]
             assert secret not in text, f"{secret[:20]} in {where}, after {before}"

@@ -53,7 +53,7 @@ def said(title: str) -> tuple[str, ...]:
     return (f"This is what {title} says.",)
 
 
-def linking() -> Iterator[OddSite]:
+def linking_by_elements() -> Iterator[OddSite]:
     yield OddSite(
         "frames",
         {
@@ -98,6 +98,9 @@ def linking() -> Iterator[OddSite]:
         },
         {"": said("Map"), "north.html": said("North"), "south.html": said("South")},
     )
+
+
+def linking_by_addresses() -> Iterator[OddSite]:
     yield OddSite(
         "only-fragments-and-queries",
         {
@@ -132,7 +135,7 @@ def linking() -> Iterator[OddSite]:
     )
 
 
-def naming() -> Iterator[OddSite]:
+def naming_twice() -> Iterator[OddSite]:
     yield OddSite(
         "slashes",
         {
@@ -159,6 +162,20 @@ def naming() -> Iterator[OddSite]:
         twins={"index.html": "", "x": "x.html", "sub/index.html": "sub/"},
     )
     yield OddSite(
+        "soft",
+        {
+            "": page("Soft", links=to("lost", "gone", "real.html")),
+            "lost": page("Not found", "<p>There is nothing here.</p>"),
+            "gone": page("Not found", "<p>There is nothing here.</p>"),
+            "real.html": page("Real"),
+        },
+        {"": said("Soft"), "lost": said("Not found"), "real.html": said("Real")},
+        twins={"gone": "lost"},
+    )
+
+
+def spelling() -> Iterator[OddSite]:
+    yield OddSite(
         "spellings",
         {
             "": page(
@@ -176,17 +193,6 @@ def naming() -> Iterator[OddSite]:
             "caf%C3%A9.html": said("Café"),
             "%E6%97%A5%E6%9C%AC/": said("Japan"),
         },
-    )
-    yield OddSite(
-        "soft",
-        {
-            "": page("Soft", links=to("lost", "gone", "real.html")),
-            "lost": page("Not found", "<p>There is nothing here.</p>"),
-            "gone": page("Not found", "<p>There is nothing here.</p>"),
-            "real.html": page("Real"),
-        },
-        {"": said("Soft"), "lost": said("Not found"), "real.html": said("Real")},
-        twins={"gone": "lost"},
     )
 
 
@@ -237,6 +243,9 @@ def writing() -> Iterator[OddSite]:
             "%E7%B4%A2%E5%BC%95.html": ("用語の一覧です。",),
         },
     )
+
+
+def saying_little() -> Iterator[OddSite]:
     around = (
         f'<a href="#c">{CHROME}</a><header>Logo</header><div class=top><a href="./">Menu</a> <a href="of.html">Of it'
         "</a></div><nav>Side</nav><aside>Aside</aside>{}<div id=end><a href=of.html>Imprint</a></div>"
@@ -367,4 +376,5 @@ def generated() -> Iterator[OddSite]:
         yield OddSite(f"by-{name}", routes, says, chrome=AROUND)
 
 
-SITES = {site.name: site for kind in (linking, naming, writing, generated) for site in kind()}
+KINDS = (linking_by_elements, linking_by_addresses, naming_twice, spelling, writing, saying_little, generated)
+SITES = {site.name: site for kind in KINDS for site in kind()}
