@@ -1,14 +1,13 @@
-"""One HTTP exchange through the guard: session, redirects, limits, and the network's errors as ours.
+"""One HTTP exchange through the guard: session, redirects and limits.
 
 Imports aiohttp, which takes a quarter of a second: only the fetcher imports this module, when it starts.
 """
 
 import asyncio
-import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,6 +20,7 @@ from yarl import URL
 
 from crawler.errors import FetchError, InvalidUrl
 from crawler.guard import Guard
+from crawler.network_errors import named_errors
 from crawler.urls import canonical_url, host_and_port, origin_of, path_and_query
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ async def exchange(
     session: aiohttp.ClientSession, guard: Guard, settings: "FetchSettings", url: str, request: Request
 ) -> Reply:
     """Ask for `url`, follow its redirects one by one through the guard, and read the answer within the limits."""
-    with _named_errors(url, settings):
+    with named_errors(url, settings):
         async with asyncio.timeout(settings.total_timeout):
             return await _follow(session, guard, settings, url, request)
 
@@ -129,7 +129,7 @@ async def post(
     headers: Mapping[str, str],
 ) -> int:
     """Send `body` to a canonical URL; the status of the answer, which is not read. Redirects are not followed."""
-    with _named_errors(url, settings):
+    with named_errors(url, settings):
         async with asyncio.timeout(settings.total_timeout):
             guard.check_url(url)
             with guard.dialling(host_and_port(url)[0]):
@@ -346,71 +346,3 @@ def media_type_of(header: str) -> tuple[str, str | None]:
         if name.strip().lower() == "charset":
             return media_type.strip().lower(), value.strip()
     return media_type.strip().lower(), None
-
-
-@contextmanager
-def _named_errors(url: str, settings: "FetchSettings") -> Iterator[None]:
-    """Whatever the network layers raise leaves as a FetchError; our own errors pass."""
-    try:
-        yield
-    except (aiohttp.ClientConnectorDNSError, UnicodeError) as error:
-        raise _dns_failed(url, error) from error
-    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError) as error:
-        raise _tls_failed(url, error) from error
-    except TimeoutError as error:  # aiohttp's timeouts are TimeoutErrors too
-        raise _timed_out(url, settings) from error
-    except (aiohttp.ClientPayloadError, aiohttp.ContentTypeError) as error:
-        raise _broken_body(url, error) from error
-    except (aiohttp.ClientConnectorError, aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, OSError) as error:
-        raise _connect_failed(url, error) from error
-    except (aiohttp.ClientError, ValueError) as error:
-        raise _protocol_error(url, error) from error
-
-
-def _dns_failed(url: str, error: Exception) -> FetchError:
-    host, _ = host_and_port(url)
-    hint = "Check the spelling of the host, and that this machine can resolve names."
-    return FetchError("dns_failed", f"The name {host} could not be looked up.", hint=hint, retryable=True)
-
-
-def _tls_failed(url: str, error: Exception) -> FetchError:
-    hint = "The site's certificate is not trusted, has expired or belongs to another host."
-    return FetchError("tls_failed", f"No secure connection to {origin_of(url)}: {_reason(error)}.", hint=hint)
-
-
-def _timed_out(url: str, settings: "FetchSettings") -> FetchError:
-    return FetchError(
-        "timeout",
-        f"{url} did not answer in time.",
-        hint=f"Limits: {settings.connect_timeout:g} s to connect, {settings.headers_timeout:g} s for an answer to "
-        f"begin or go on, {settings.total_timeout:g} s in all.",
-        retryable=True,
-    )
-
-
-def _broken_body(url: str, error: Exception) -> FetchError:
-    if _is_about_coding(error):
-        return FetchError("decode_failed", f"The compressed content of {url} is damaged.", retryable=True)
-    return FetchError("connect_failed", f"The connection broke off while {url} was being read.", retryable=True)
-
-
-def _connect_failed(url: str, error: Exception) -> FetchError:
-    hint = "Check that the site is up and the port is right."
-    message = f"No connection to {origin_of(url)}: {_reason(error)}."
-    return FetchError("connect_failed", message, hint=hint, retryable=True)
-
-
-def _is_about_coding(error: Exception) -> bool:
-    return "can not decode content-encoding" in str(error).lower()
-
-
-def _protocol_error(url: str, error: Exception) -> FetchError:
-    if _is_about_coding(error):
-        return FetchError("decode_failed", f"{url} came in an encoding that was not asked for.")
-    return FetchError("protocol_error", f"{origin_of(url)} did not answer in correct HTTP: {_reason(error)}.")
-
-
-def _reason(error: BaseException) -> str:
-    inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
-    text = getattr(inner, "strerror", None) or getattr(inner, "message", None) or str(inner) or type(inner).__name__
-    return str(text).split("\n")[0].rstrip(".")[:200]
