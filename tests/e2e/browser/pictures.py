@@ -9,13 +9,14 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
+from tests.benchmarks.sites import SITES
 from tests.e2e.browser import chromium
 from tests.e2e.browser.chromium import Theme, visit
 from tests.site import LocalSite
 from tests.stack import ROOT, Stack, eventually, running_stack
 
 IMAGES = ROOT / "docs" / "images"
-# Debian's python3-doc: real documentation to show, from the local disk.
+# Debian's python3.11-doc: real documentation to show, from the local disk.
 DOCUMENTATION = Path("/usr/share/doc/python3.11/html")
 LIBRARY = (
     "archiving",
@@ -70,12 +71,38 @@ def learned(stack: Stack, url: str, names: tuple[str, ...], tags: list[str]) -> 
     return str(stack.ended(started, seconds=CRAWL_SECONDS)["sourceId"])
 
 
+def others(stack: Stack) -> None:
+    """What fills the list of sources: three more documentation sites, a part of each."""
+    for name in ("postgresql", "git", "sqlite"):
+        with LocalSite(directory=SITES[name].folder()) as site:
+            started = stack.crawl(f"{site.url}/index.html", max_depth=2, max_pages=12, tags=[name])
+            stack.ended(started, seconds=CRAWL_SECONDS)
+
+
+def changed(stack: Stack, browser: Browser) -> None:
+    """A page of Git's that says something else after a refresh, line by line."""
+    path = "/gitcli.html"
+    folder = SITES["git"].folder()
+    with LocalSite(directory=folder) as site:
+        started = stack.crawl(site.url + path, max_depth=1, max_pages=1, tags=["git"])
+        source_id = stack.ended(started, seconds=CRAWL_SECONDS)["sourceId"]
+        text = (folder / path.lstrip("/")).read_text()
+        site.routes[path] = text.replace("You SHOULD", "You MUST", 1).replace("Many commands", "Most commands", 1)
+        refreshed = stack.request("POST", f"/api/knowledge-items/{source_id}/refresh")[1]["progressId"]
+        stack.ended(refreshed, seconds=CRAWL_SECONDS)
+    (page,) = stack.get(f"/api/pages?source_id={source_id}")["pages"]
+    still(stack, browser, "changes", f"/sources/{source_id}/changes/{page['id']}", "light")
+
+
 def take_all(stack: Stack, browser: Browser, only: re.Pattern[str]) -> None:
     with LocalSite(directory=DOCUMENTATION) as site:
         if only.search("crawl"):
             crawl_picture(stack, browser, site, "light")
+        if only.search("changes"):
+            changed(stack, browser)
         if not any(map(only.search, ("knowledge", "search", "source", "chat", "assistants"))):
             return
+        others(stack)
         source_id = learned(stack, f"{site.url}/library/", LIBRARY, ["python"])
         learned(stack, f"{site.url}/howto/", ("*",), ["python", "guides"])
         asked = {"message": "How do I make a temporary directory?", "source_id": source_id}

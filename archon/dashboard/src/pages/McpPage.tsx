@@ -94,7 +94,7 @@ function SnippetView({ snippet, tokenRequired }: { snippet: McpSnippet; tokenReq
         {text}
       </pre>
       {note && <p className="field-hint">{note}</p>}
-      {tokenRequired && <p className="field-hint">Put an API token in place of the placeholder. System, API tokens makes one.</p>}
+      {tokenRequired && <p className="field-hint">Put an API token in place of the placeholder. Settings, API tokens makes one.</p>}
       {install && (
         <a className="button" href={install}>
           <ExternalLink aria-hidden />

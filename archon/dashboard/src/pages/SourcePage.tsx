@@ -108,9 +108,9 @@ function Summary({ item }: { item: KnowledgeItem }) {
         <span className="muted">
           {plural(word_count, 'word')} · {item.metadata.source_type === 'file' ? 'uploaded' : again} · <SourceTime item={item} />
         </span>
+        <PrivateMark item={item} />
       </p>
       {item.metadata.description && <p className="page-sub">{item.metadata.description}</p>}
-      <PrivateMark item={item} />
       <SourceTags item={item} at="/" />
     </>
   );
