@@ -254,10 +254,10 @@ def saying_little() -> Iterator[OddSite]:
         "short",
         {
             "": around.format("<main id=c><h1>Short</h1><p>All of it.</p></main>"),
-            "of.html": around.format("<main id=c></main><p>This text stands where nobody looks for it, alone.</p>"),
+            "of.html": f"<a href='#c'>{CHROME}</a><main id=c></main><p>This text stands where nobody looks for it.</p>",
         },
         {"": ("# Short", "All of it."), "of.html": ("This text stands where",)},
-        chrome=(CHROME, "Logo", "Side"),
+        chrome=(CHROME, "Logo", "Menu", "Side", "Aside", "Imprint"),
     )
 
 
