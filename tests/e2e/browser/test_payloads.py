@@ -71,7 +71,7 @@ def test_the_dashboard_runs_no_script_of_a_page(
     examples = stack.get(f"/api/knowledge-items/{source_id}/code-examples?limit=1")["total"]
     words = [f"hedgehog{number:03d}" for number in range(0, len(stored["pages"]), 10)]
     changed = [page["page_id"] for page in rewritten(stack, source_id)]
-    assert len(changed) >= 0.9 * len(stored["pages"])
+    assert len(changed) >= 0.9 * (stored["total"] - 1)  # the first page, which leads to the others, stays as it is
     screens = [
         *((f"{source}/changes/{page_id}", ".diff-line") for page_id in changed),
         *((f"{source}/pages/{page['id']}", ".prose") for page in stored["pages"]),
