@@ -79,10 +79,11 @@ START = "/docs/"
 
 
 def pages(count: int, edition: int = 0) -> Iterator[tuple[str, Route]]:
-    """So many pages (path, answer): each vector in each form, in turn. In a later edition the same addresses hold
-    other vectors, in the same form."""
+    """So many pages (path, answer): each vector in each form, in turn; of few pages, vectors of every kind. In a later
+    edition the same addresses hold other vectors, in the same form."""
+    step = max(1, len(VECTORS) // count)
     for number in range(count):
-        vector = VECTORS[(number + edition) % len(VECTORS)]
+        vector = VECTORS[(number * step + edition) % len(VECTORS)]
         form = FORMS[(number // len(VECTORS) + number) % len(FORMS)]
         suffix = "md" if form == "markdown" else "html"
         kind = "text/markdown; charset=utf-8" if form == "markdown" else "text/html; charset=utf-8"
