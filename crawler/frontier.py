@@ -137,13 +137,14 @@ def add(job: CrawlJob, candidates: Iterable[Candidate], *, room: int, known: set
         if digest in existing or not taken.isdisjoint(item.same):
             continue
         family = families[digest]
-        variants[family] += bool(family)
-        if variants[family] > 2 * MAX_QUERY_VARIANTS:  # as many refused ones are shown; a trap has no end of them
+        before = variants[family] if family else 0
+        if before >= 2 * MAX_QUERY_VARIANTS:  # as many refused ones are shown; a trap has no end of them
             continue
-        skipped = item.skipped or ("query_variants" if variants[family] > MAX_QUERY_VARIANTS else "")
+        skipped = item.skipped or ("query_variants" if before >= MAX_QUERY_VARIANTS else "")
         if not skipped and added.queued >= room:
             added.over_limit += 1
             continue
+        variants[family] += 1
         rows.append(_row(job, item, digest, family, skipped))
         added.hashes.add(digest)
         taken.add(digest)

@@ -47,6 +47,8 @@ MAX_RSS = 512 * 2**20
 MAX_RSS_GROWTH = 200 * 2**20
 MAX_DEPTH = 3
 VARIANTS = 15
+# So few that each trap reaches them before all together reach the page limit, in whatever order their pages come.
+FEW_VARIANTS = 10
 
 
 # Three megabytes are the page of a million tags.
@@ -168,8 +170,11 @@ def test_a_crawl_of_a_hostile_site_ends_with_a_verdict_for_every_address() -> No
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_trap_without_an_end_stops_at_its_limits(hostile: tuple[HostileSite, LocalSite]) -> None:
+def test_a_trap_without_an_end_stops_at_its_limits(
+    hostile: tuple[HostileSite, LocalSite], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At the page limit of the crawl, and before it at the variants of one address."""
+    monkeypatch.setattr(frontier, "MAX_QUERY_VARIANTS", FEW_VARIANTS)
     _, served = hostile
     served.routes["/"] = "<h1>Traps</h1>" + "".join(f'<p><a href="{path}">{path}</a></p>' for path in ENDLESS)
     served.routes["/robots.txt"] = ""
@@ -188,8 +193,8 @@ def test_a_trap_without_an_end_stops_at_its_limits(hostile: tuple[HostileSite, L
             url.reason if url.state == "skipped" else url.state
             for url in CrawlUrl.objects.filter(job=job, url__startswith=f"{served.url}{path}?")
         )
-        assert 0 < below["done"] + below["failed"] <= VARIANTS, (path, below)
-        assert 0 < below["query_variants"] <= VARIANTS, (path, below)
+        assert 0 < below["done"] + below["failed"] <= FEW_VARIANTS, (path, below)
+        assert 0 < below["query_variants"] <= FEW_VARIANTS, (path, below)
 
 
 @pytest.mark.django_db(transaction=True)
