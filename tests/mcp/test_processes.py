@@ -12,7 +12,8 @@ import pytest
 
 from tests.web import WebProcess, World, world
 
-pytestmark = pytest.mark.both_databases
+# The pair of processes takes longer to start than all of the tests.
+pytestmark = [pytest.mark.both_databases, pytest.mark.xdist_group("mcp_processes")]
 
 STORE = """
 from tests.knowledge.pages import page, source, store
