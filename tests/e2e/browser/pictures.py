@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mcp import Client
+from mcp_types import Implementation
 from playwright.sync_api import Browser, Page, expect
 
 from tests.benchmarks.sites import SITES
@@ -33,6 +37,7 @@ LIBRARY = (
     "csv",
     "filecmp",
 )
+QUESTIONS = ("read a zip archive", "temporary directory that is removed", "glob recursively", "pretty-print json")
 SIZE = (1280, 860)
 # Crawling with vectors on a busy machine.
 CRAWL_SECONDS = 240
@@ -94,6 +99,17 @@ def changed(stack: Stack, browser: Browser) -> None:
     still(stack, browser, "changes", f"/sources/{source_id}/changes/{page['id']}", "light")
 
 
+async def consulted(stack: Stack, source_id: str) -> None:
+    """What an assistant asks; the last of it leads nowhere."""
+    asking = Implementation(name="claude-code", version="2.1")
+    async with Client(f"{stack.url}/mcp", client_info=asking) as client:
+        await client.call_tool("rag_get_available_sources", {})
+        for question in QUESTIONS:
+            await client.call_tool("rag_search_knowledge_base", {"query": question, "source_id": source_id})
+        await client.call_tool("rag_search_code_examples", {"query": "copy a tree of files"})
+        await client.call_tool("rag_read_full_page", {"page_id": 10**6})
+
+
 def take_all(stack: Stack, browser: Browser, only: re.Pattern[str]) -> None:
     with LocalSite(directory=DOCUMENTATION) as site:
         if only.search("crawl"):
@@ -109,6 +125,9 @@ def take_all(stack: Stack, browser: Browser, only: re.Pattern[str]) -> None:
         stack.request("POST", "/api/chat/sessions/picture/messages", asked)
         eventually(lambda: stack.get("/api/chat/sessions/picture")["messages"][-1]["state"] == "complete")
         pages = stack.get(f"/api/pages?source_id={source_id}&section=json")["pages"]
+        # The browser's own loop runs in this thread already.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, consulted(stack, source_id)).result()
         stills = {
             "knowledge": ("/", "dark"),
             "search": (f"/search?q=list+the+files+of+a+directory&source={source_id}", "light"),
