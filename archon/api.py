@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from ninja.openapi.docs import ABS_TPL_PATH, Swagger
 from ninja.openapi.schema import OpenAPISchema
 
 from archon.errors import AccessError
@@ -37,7 +38,13 @@ class Api(NinjaAPI):
         return cast(OpenAPISchema, with_refusals(super().get_openapi_schema(**options)))
 
 
-api = Api(title="Archon", version="0.1.0", docs_url="/docs", urls_namespace="api")
+class ApiDocs(Swagger):
+    """With scripts from here: unless it is an installed app, Ninja takes them from the internet."""
+
+    template_cdn = str(ABS_TPL_PATH / "swagger.html")
+
+
+api = Api(title="Archon", version="0.1.0", docs=ApiDocs(), docs_url="/docs", urls_namespace="api")
 api.add_router("", crawler_router)
 api.add_router("", knowledge_router)
 api.add_router("", chat_router)

@@ -235,10 +235,13 @@ MIDDLEWARE = [
 ROOT_URLCONF = "archon.urls"
 ASGI_APPLICATION = "archon.asgi.application"
 APPEND_SLASH = False
+# For /api/docs: its page and its scripts. As an installed app Ninja would be loaded into every process.
+NINJA = Path(*getattr(importlib.util.find_spec("ninja"), "submodule_search_locations", ()))
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
+        "DIRS": [NINJA / "templates"],
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
@@ -256,6 +259,7 @@ DOCS_DIR = BASE_DIR / "docs"
 DASHBOARD_DIR = BASE_DIR / "archon" / "dashboard" / "dist"
 # Files of dist/ answer at the root: /assets/index-<hash>.js. Unknown paths fall through to urls.py.
 WHITENOISE_ROOT = DASHBOARD_DIR
+STATICFILES_DIRS = [NINJA / "static"]
 # Files of the admin come from the installed packages: nothing to collect before a start.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False

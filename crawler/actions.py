@@ -33,7 +33,14 @@ from progress.wire import storable
 
 DNS_SECONDS = 5.0
 # Counters that a retry takes over, so that its numbers speak of the whole site.
-CARRIED = ("total_pages", "skipped_pages", "discovered_urls", "chunks_stored", "word_count")
+CARRIED = (
+    "total_pages",
+    "skipped_pages",
+    "discovered_urls",
+    "chunks_stored",
+    "code_examples_stored",
+    "word_count",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +262,7 @@ def _take_over(old: CrawlJob) -> CrawlJob:
     )
     job = _like(old)
     job.generation, job.robots, job.progress = old.generation, old.robots, progress
+    job.conditional = old.conditional
     job.save()
     copied = (frontier.taken_over(url, job) for url in old.urls.order_by("id").iterator(2_000))
     while batch := list(islice(copied, 2_000)):
@@ -278,7 +286,7 @@ def refresh(source_id: str, *, viewer: Viewer) -> CrawlJob:
         viewer.must_own(f"The source {last.item.title!r}", last.item.owner_id)
         _refuse_if_running(last.item)
         job = _like(last)
-        job.generation = _last_generation(last.item) + 1
+        job.generation, job.conditional = _last_generation(last.item) + 1, True
         _launch(job, Progress.Kind.REFRESH, "Starting refresh...", owner_id=last.progress.owner_id)
         _queue_known_pages(job, last)
         return job

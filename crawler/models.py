@@ -50,6 +50,9 @@ class CrawlJob(models.Model):
     render = models.CharField(max_length=8, choices=Render.choices, default=Render.AUTO)
     respect_robots = models.BooleanField(default=True)
     extract_code_examples = models.BooleanField(default=True)
+    # Pages are asked for only if they changed. One that did not is not sent, and its links are not seen: only for a
+    # crawl that begins with all pages that are known.
+    conditional = models.BooleanField(default=False, db_default=False)
     # Documents stored by this job carry this number; a refresh removes those that kept an older one.
     generation = models.PositiveIntegerField(default=1)
     # robots.txt per origin as it was found, so that every worker judges by the same rules.

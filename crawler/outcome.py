@@ -72,8 +72,10 @@ class Outcomes:
             )
             return Failed(url, lost)
         # A site that does not answer at all: the seed's own failure says why better than its robots.txt.
-        unreachable = url.depth == 0 and self.rules.of(url.url).unreachable
-        if self.rules.forbids(url.url) and not unreachable:
+        unreachable = self.rules.are_unreachable(url.url)
+        if unreachable and url.depth:
+            return Failed(url, robots_unreachable(url.url))
+        if not unreachable and self.rules.forbids(url.url):
             return Skipped(url, "robots", f"Skipped: robots.txt does not allow {url.url}")
         return None
 

@@ -42,8 +42,10 @@ NOT_MODIFIED = 304
 GONE = (404, 410)
 LEFT_REASONS = ("noindex", "redirected_out")
 FRAMES = "frames"
+# Pages that a crawl which was stopped or given up had still before it.
+ENDED_EARLY = ("cancelled", "stalled")
 # What a refresh asks for again although it stored nothing under its own address.
-ASKED_AGAIN = (*LEFT_REASONS, SPLIT, FRAMES)
+ASKED_AGAIN = (*LEFT_REASONS, SPLIT, FRAMES, *ENDED_EARLY)
 TELLING_REASONS = frozenset({"robots", "excluded", "not_included", "query_variants", "repeating_path"})
 
 
@@ -194,7 +196,9 @@ class Batch:
             self._stored(url, result)
 
     def _skip(self, outcome: Skipped) -> None:
-        outcome.url.state, outcome.url.reason = CrawlUrl.State.SKIPPED, outcome.reason
+        url = outcome.url
+        url.state, url.reason, url.http_status = CrawlUrl.State.SKIPPED, outcome.reason, None
+        url.error_code = url.error_message = url.error_hint = ""  # of an attempt before this one
         self.add["skipped_pages"] += 1
         self.add["total_pages"] -= 1
         self.lines.append(outcome.line)

@@ -135,7 +135,7 @@ class Slice:
         return bool(urls)
 
     def _send(self, urls: list[CrawlUrl]) -> None:
-        asked = [url.url_hash for url in urls] if self.job.generation > 1 else []
+        asked = [url.url_hash for url in urls] if self.job.conditional else []
         known = validators(self.job.item_id, asked, code_examples=self.job.extract_code_examples) if asked else {}
         for url in urls:
             self._fetch(url, known.get(url.url_hash))

@@ -160,9 +160,12 @@ def _move(row: Progress, status: Status | None) -> bool:
         return False
     if not may_move(Status(row.status), status):
         raise IllegalMove(f"Progress cannot move from {row.status} to {status}.")
-    row.status = status
-    if status is Status.EMBEDDING:  # from here on chunks are counted, and pages say nothing about their speed
+    if Status.EMBEDDING in (
+        status,
+        row.status,
+    ):  # there chunks are counted, elsewhere pages: neither tells of the other
         row.samples = []
+    row.status = status
     if status not in TERMINAL and status is not Status.PAUSED:
         row.stage = status
     return True
@@ -172,7 +175,9 @@ def _measure(row: Progress, *, growing: bool) -> None:
     row.updated_at = timezone.now()
     row.percentage = _percentage(row, growing=growing)
     row.samples, rate, row.eta_seconds = sampled(row.samples, row.updated_at.timestamp(), *_done_of(row))
-    row.pages_per_second = None if row.status == Status.EMBEDDING else rate
+    if row.status == Status.PAUSED:
+        row.eta_seconds = None
+    row.pages_per_second = None if row.status in (Status.EMBEDDING, Status.PAUSED) else rate
 
 
 def _done_of(row: Progress) -> tuple[int, int]:

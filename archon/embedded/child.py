@@ -131,12 +131,16 @@ class Child:
         return child.wait()
 
     def last_lines(self, count: int = 12) -> list[str]:
+        if not self.plan.log.exists():
+            return []
         with self.plan.log.open("rb") as log:
             log.seek(max(log.seek(0, os.SEEK_END) - 16_384, 0))
             return log.read().decode(errors="replace").splitlines()[-count:]
 
     def new_lines(self) -> list[str]:
         """What the log has gained since the last call, or since this supervisor first started the child."""
+        if not self.plan.log.exists():
+            return []
         with self.plan.log.open("rb") as log:
             log.seek(min(self._log_read, log.seek(0, os.SEEK_END)))
             lines = log.read().decode(errors="replace").splitlines()
@@ -145,7 +149,7 @@ class Child:
 
     def trim_log(self) -> None:
         """Keeps the log and one older part: the child appends, so cutting the file is safe."""
-        if self.plan.log.stat().st_size > LOG_BYTES:
+        if self.plan.log.exists() and self.plan.log.stat().st_size > LOG_BYTES:
             shutil.copyfile(self.plan.log, self.plan.log.with_suffix(".log.1"))
             os.truncate(self.plan.log, 0)
 

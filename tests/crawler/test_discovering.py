@@ -56,6 +56,23 @@ def test_a_refresh_finds_what_the_site_names_since() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_known_site_that_is_crawled_anew_is_crawled_whole() -> None:
+    """Its first page did not change; with other options the crawl may reach more than the one before."""
+    with LocalSite(docs_site(5)) as site:
+        first = crawl(f"{site.url}/docs/", max_pages=2)
+        assert list(states(first, site).values()).count("done") == 2
+        again = crawl(f"{site.url}/docs/")
+        assert CrawlUrl.objects.get(job=again, depth=0).http_status == 200
+        whole = states(again, site)
+        assert sum(state == "done" for state in whole.values()) == 5
+        refreshed = actions.refresh(again.item.source_id, viewer=OPERATOR)
+        while slice.run(refreshed):
+            pass
+        assert sum(state == "done" for state in states(refreshed, site).values()) == 5
+        assert CrawlUrl.objects.get(job=refreshed, depth=0).http_status == 304
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_sitemap_as_seed_is_read_and_its_pages_are_crawled() -> None:
     page = "<h1>Orphan</h1><p>Text.</p>"
     with LocalSite({"/map.xml": Answer(LISTED, content_type="text/xml"), "/docs/orphan.html": page}) as site:

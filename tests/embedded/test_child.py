@@ -109,3 +109,12 @@ def test_a_large_log_is_cut_and_its_older_part_kept(
     child.trim_log()
     assert child.plan.log.read_text() == ""
     assert child.plan.log.with_suffix(".log.1").read_text() == "x" * 200 + "\n"
+
+
+def test_a_log_that_somebody_deletes_is_no_reason_to_stop(tmp_path: Path, children: list[Child]) -> None:
+    child = running(tmp_path, FOREVER.format(setup="pass"), children)
+    eventually(lambda: up(child))
+    child.plan.log.unlink()
+    child.trim_log()
+    assert (child.new_lines(), child.last_lines()) == ([], [])
+    assert child.died() is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -121,6 +121,38 @@ def test_what_a_burst_still_owes_is_cut_by_flush_and_by_the_sweep() -> None:
     Progress.objects.filter(pk=row.id).update(updated_at=timezone.now() - timedelta(seconds=5))
     tracker.flush_stale()
     assert sequences(row.id) == [1, 2, 3]
+
+
+def test_the_speed_of_pages_knows_nothing_of_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its end a crawl whose vectors were counted last would else have lost hundreds of pages a second."""
+    row = tracker.create()
+    moments = iter(range(1_000))
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=next(moments)))
+    for status in (Status.ANALYZING, Status.CRAWLING):
+        tracker.update(row.id, status=status)
+    tracker.update(row.id, add={"total_pages": 10, "chunks_stored": 900})
+    for _ in range(5):
+        tracker.update(row.id, add={"processed_pages": 2})
+    row.refresh_from_db()
+    assert row.pages_per_second is not None
+    assert row.pages_per_second > 0
+    tracker.update(row.id, status=Status.EMBEDDING)
+    for _ in range(5):
+        tracker.update(row.id, add={"embedded_chunks": 180})
+    tracker.update(row.id, status=Status.FINALIZING)
+    tracker.complete(row.id)
+    row.refresh_from_db()
+    assert row.pages_per_second is None
+
+
+def test_a_paused_operation_has_no_speed_and_no_end() -> None:
+    row = tracker.create()
+    for status in (Status.ANALYZING, Status.CRAWLING):
+        tracker.update(row.id, status=status)
+    Progress.objects.filter(pk=row.id).update(pages_per_second=5.0, eta_seconds=9.0)
+    tracker.update(row.id, status=Status.PAUSED)
+    row.refresh_from_db()
+    assert (row.pages_per_second, row.eta_seconds) == (None, None)
 
 
 @pytest.mark.parametrize("end", [tracker.complete, tracker.cancel])
