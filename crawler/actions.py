@@ -18,7 +18,7 @@ from crawler import frontier, quota, tasks
 from crawler.engine import github, guard, refuse_without_browser
 from crawler.errors import CrawlConflict, UnknownCrawl, WrongState
 from crawler.models import CrawlJob, CrawlUrl
-from crawler.record import ASKED_AGAIN
+from crawler.record import ASKED_AGAIN, CANCELLED
 from crawler.scope import Mode, Scope
 from crawler.urls import canonical_url, source_id_for, url_hash
 from knowledge.actions import get_or_create_item, private_id, update_item
@@ -200,7 +200,7 @@ def cancel(progress_id: str, *, viewer: Viewer) -> CrawlJob:
         job = _own_job(progress_id, viewer)
         row = _lock(progress_id, "stop")
         left = CrawlUrl.objects.filter(job=job).outstanding()
-        count = left.update(state=CrawlUrl.State.SKIPPED, reason="cancelled", lease_owner="", lease_until=None)
+        count = left.update(state=CrawlUrl.State.SKIPPED, reason=CANCELLED, lease_owner="", lease_until=None)
         row.total_pages -= count
         row.skipped_pages += count
         tracker.cancel(progress_id, row=row, lines=[f"Cancelled: {row.processed_pages} pages are kept."])

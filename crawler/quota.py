@@ -11,10 +11,9 @@ from django.db.models import QuerySet
 
 from crawler.errors import CrawlerError, TooMuch
 from crawler.models import CrawlJob
-from knowledge.allowance import refusal_to_keep
-from progress import usage
+from knowledge import allowance
 from progress.status import Status
-from progress.usage import MEBIBYTE, Kind, Refusal
+from progress.usage import MEBIBYTE, Kind
 from progress.viewer import OPERATOR
 
 logger = logging.getLogger(__name__)
@@ -32,7 +31,7 @@ def check(owner_id: int | None) -> None:
 
 def check_taken(owner_id: int | None) -> None:
     """Raises TooMuch when the pages or the bytes of the day are used up, or the sources keep what they may."""
-    refused = _refusal(owner_id)
+    refused = allowance.refusal(owner_id, Kind.PAGES, Kind.BYTES)
     if refused is not None:
         raise TooMuch(refused.code, refused.message, hint=refused.hint, retry_after=refused.retry_after)
 
@@ -84,12 +83,8 @@ def pause_what_has_no_room() -> int:
     return paused
 
 
-def _refusal(owner_id: int | None) -> Refusal | None:
-    return usage.refusal(owner_id, Kind.PAGES, Kind.BYTES) or refusal_to_keep(owner_id)
-
-
 def _used_up(owner_id: int | None) -> str:
-    refused = _refusal(owner_id)
+    refused = allowance.refusal(owner_id, Kind.PAGES, Kind.BYTES)
     return f"Paused: {refused.message} {refused.hint} Then resume." if refused is not None else ""
 
 

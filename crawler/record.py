@@ -43,9 +43,9 @@ GONE = (404, 410)
 LEFT_REASONS = ("noindex", "redirected_out")
 FRAMES = "frames"
 # Pages that a crawl which was stopped or given up had still before it.
-ENDED_EARLY = ("cancelled", "stalled")
+CANCELLED, STALLED = "cancelled", "stalled"
 # What a refresh asks for again although it stored nothing under its own address.
-ASKED_AGAIN = (*LEFT_REASONS, SPLIT, FRAMES, *ENDED_EARLY)
+ASKED_AGAIN = (*LEFT_REASONS, SPLIT, FRAMES, CANCELLED, STALLED)
 TELLING_REASONS = frozenset({"robots", "excluded", "not_included", "query_variants", "repeating_path"})
 
 

@@ -10,13 +10,13 @@ from django.utils import timezone
 
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.owners import is_gone
+from crawler.record import STALLED
 from progress import tracker
 from progress.errors import ProgressEnded
 from progress.messages import ErrorBody
 
 # A job that waits in a long queue is not asked for again before this.
 WAKE_SECONDS = 10
-STALLED = "stalled"
 
 
 def free_leases_of_the_dead() -> list[CrawlJob]:

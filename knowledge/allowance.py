@@ -15,16 +15,20 @@ LOOK_AGAIN_SECONDS = 600
 
 
 def check(owner_id: int | None, kind: usage.Kind) -> None:
-    """Raises UsedUp when this account, or all together, took what they may, and of bytes when its sources keep what
-    they may."""
-    refused = usage.refusal(owner_id, kind)
-    if refused is None and kind == usage.Kind.BYTES:
-        refused = refusal_to_keep(owner_id)
+    """Raises UsedUp when `refusal` says why."""
+    refused = refusal(owner_id, kind)
     if refused is not None:
         raise UsedUp(refused)
 
 
-def refusal_to_keep(owner_id: int | None) -> Refusal | None:
+def refusal(owner_id: int | None, *kinds: usage.Kind) -> Refusal | None:
+    """Why not: this account, or all together, took what they may, or, where bytes are asked for, its sources keep what
+    they may."""
+    refused = usage.refusal(owner_id, *kinds)
+    return refused or (_refusal_to_keep(owner_id) if usage.Kind.BYTES in kinds else None)
+
+
+def _refusal_to_keep(owner_id: int | None) -> Refusal | None:
     """Why the sources of this account may not grow; None: they may. What is deleted counts no more at once."""
     most = settings.STORED_MEGABYTES * MEBIBYTE
     if not most or owner_id is None:
