@@ -55,7 +55,7 @@ class Child:
         self._running: subprocess.Popen[bytes] | Adopted | None = None
         self._started_at = 0.0
         self._start_again_at = 0.0
-        self._log_read = plan.log.stat().st_size if plan.log.exists() else 0
+        self._log_read = self._log_size()
 
     @property
     def pid(self) -> int | None:
@@ -131,31 +131,39 @@ class Child:
         return child.wait()
 
     def last_lines(self, count: int = 12) -> list[str]:
-        if not self.plan.log.exists():
-            return []
-        with self.plan.log.open("rb") as log:
-            log.seek(max(log.seek(0, os.SEEK_END) - 16_384, 0))
-            return log.read().decode(errors="replace").splitlines()[-count:]
+        return _lines(self._log_from(max(self._log_size() - 16_384, 0)))[-count:]
 
     def new_lines(self) -> list[str]:
         """What the log has gained since the last call, or since this supervisor first started the child."""
-        if not self.plan.log.exists():
-            return []
-        with self.plan.log.open("rb") as log:
-            log.seek(min(self._log_read, log.seek(0, os.SEEK_END)))
-            lines = log.read().decode(errors="replace").splitlines()
-            self._log_read = log.tell()
-        return lines
+        start = min(self._log_read, self._log_size())
+        gained = self._log_from(start)
+        self._log_read = start + len(gained)
+        return _lines(gained)
 
     def trim_log(self) -> None:
         """Keeps the log and one older part: the child appends, so cutting the file is safe."""
-        if self.plan.log.exists() and self.plan.log.stat().st_size > LOG_BYTES:
+        if self._log_size() > LOG_BYTES:
             shutil.copyfile(self.plan.log, self.plan.log.with_suffix(".log.1"))
             os.truncate(self.plan.log, 0)
+
+    def _log_size(self) -> int:
+        """0 when there is none yet, or when somebody deleted it."""
+        return self.plan.log.stat().st_size if self.plan.log.exists() else 0
+
+    def _log_from(self, start: int) -> bytes:
+        if not self.plan.log.exists():
+            return b""
+        with self.plan.log.open("rb") as log:
+            log.seek(start)
+            return log.read()
 
     def _open_log(self) -> BinaryIO:
         self.plan.log.parent.mkdir(parents=True, exist_ok=True)
         return self.plan.log.open("ab")
+
+
+def _lines(text: bytes) -> list[str]:
+    return text.decode(errors="replace").splitlines()
 
 
 def has_exited(pid: int) -> bool:
