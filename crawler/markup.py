@@ -48,7 +48,8 @@ DOXYGEN = ".headertitle > .title, div.fragment"
 RESHAPED = f"label.sd-tab-label, math, dt.sig, form, header, {DOXYGEN}"
 
 _SKIP = re.compile(
-    r"(?:skip|jump) to (?:the )?(?:main |page )?(?:content|navigation|search|menu|footer)\b", re.IGNORECASE
+    r"\s*(?:skip|jump)\s+to\s+(?:the\s+)?(?:(?:main|page)\s+)?(?:content|navigation|search|menu|footer)\b",
+    re.IGNORECASE,
 )
 _PAGER = re.compile(r"(?:previous|next)\b", re.IGNORECASE)
 _CLOSING = re.compile(r"(?:last (?:updated|modified|edited)|was this (?:page )?helpful)\b", re.IGNORECASE)
@@ -161,7 +162,7 @@ def prepare(main: LexborNode, *, whole_body: bool) -> None:
     for node in main.css(FURNITURE):
         node.decompose()
     for link in main.css("a[href^='#']"):
-        if _SKIP.match(_line(link)):
+        if _SKIP.match(link.text()):
             link.decompose()
     _drop_closing(main)
     for table in main.css(CODE_TABLES):
@@ -186,18 +187,14 @@ def _last_element(main: LexborNode) -> LexborNode | None:
 
 
 def _is_closing(node: LexborNode) -> bool:
-    line = _spaced(node)
+    # Pieces that a browser sets apart are words of their own.
+    line = _line(node, separator=" ")
     if not line:
         return node.tag in ("div", "p") and node.css_first("img, video, audio, hr, table") is None
     if len(line) > CLOSING_CHARS:
         return False
-    links = [_spaced(link) for link in ([node] if node.tag == "a" else node.css("a"))]
+    links = [_line(link, separator=" ") for link in ([node] if node.tag == "a" else node.css("a"))]
     return bool(_CLOSING.match(line)) or (" ".join(links) == line and all(map(_PAGER.match, links)))
-
-
-def _spaced(node: LexborNode) -> str:
-    """On one line; each piece is a word of its own, as a browser shows pieces that are set apart."""
-    return " ".join(node.text(separator=" ").split())
 
 
 def _settle_anchor(heading: LexborNode, claimed: set[int]) -> None:
@@ -402,5 +399,5 @@ def _fragment(html: str) -> LexborNode | None:
     return body.first_child if body is not None else None
 
 
-def _line(node: LexborNode) -> str:
-    return " ".join(node.text().split())
+def _line(node: LexborNode, *, separator: str = "") -> str:
+    return " ".join(node.text(separator=separator).split())

@@ -160,10 +160,8 @@ def _move(row: Progress, status: Status | None) -> bool:
         return False
     if not may_move(Status(row.status), status):
         raise IllegalMove(f"Progress cannot move from {row.status} to {status}.")
-    if Status.EMBEDDING in (
-        status,
-        row.status,
-    ):  # there chunks are counted, elsewhere pages: neither tells of the other
+    # There chunks are counted, elsewhere pages: neither tells of the other's speed.
+    if Status.EMBEDDING in (status, row.status):
         row.samples = []
     row.status = status
     if status not in TERMINAL and status is not Status.PAUSED:
