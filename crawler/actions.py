@@ -219,13 +219,15 @@ def pause(progress_id: str, *, line: str = "Paused.", viewer: Viewer) -> CrawlJo
 
 
 def resume(progress_id: str, *, viewer: Viewer) -> CrawlJob:
+    """Back into the line, at the place of when it was started: others may work in its stead by now."""
     with transaction.atomic():
         job = _own_job(progress_id, viewer)
         row = _lock(progress_id, "resume")
         if row.status != Status.PAUSED:
             raise WrongState("crawl_not_paused", f"The crawl is not paused, it is {row.status}.")
         quota.check_taken(row.owner_id)
-        tracker.update(progress_id, row=row, status=Status(row.stage), lines=["Resumed."])
+        status = Status.EMBEDDING if row.stage == Status.EMBEDDING else Status.QUEUED  # that one takes no place
+        tracker.update(progress_id, row=row, status=status, set_={"stage": row.stage}, lines=["Resumed."])
         tasks.wake_on_commit(job)
     return job
 

@@ -15,7 +15,7 @@ from progress.models import Progress
 from progress.status import Status
 
 WAITING = (Status.QUEUED,)
-# A paused crawl takes no place: whoever resumes it finds one or has gone past the limit by one.
+# A paused crawl takes no place, and finds one in line when it is resumed.
 NOT_RUNNING = (Status.QUEUED, Status.PAUSED)
 # One that only waits for vectors asks no site and takes no slice.
 NO_PLACE = (*NOT_RUNNING, Status.EMBEDDING)
@@ -35,8 +35,15 @@ def admit(job: CrawlJob) -> bool:
             return True
         if job.pk not in {one.pk for one in next_in_line()}:
             return False
-        tracker.update(row.id, row=row, status=Status.STARTING, set_={"queue_position": None})
+        before = Status(row.stage)  # a crawl that was paused goes on where it was
+        status = Status.STARTING if before is Status.QUEUED else before
+        tracker.update(row.id, row=row, status=status, set_={"queue_position": None})
     return True
+
+
+def crawling(row: Progress) -> Status | None:
+    """The status that a stored page gives its crawl: none while it is paused or waits, and this was still in flight."""
+    return None if row.status in NOT_RUNNING else Status.CRAWLING
 
 
 def next_in_line() -> list[CrawlJob]:

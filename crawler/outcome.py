@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 
 from crawler import frontier
+from crawler.admission import NOT_RUNNING
 from crawler.discovery import Beginning, Limits, begin
 from crawler.engine import fetcher, github
 from crawler.errors import CrawlerError, FetchError
@@ -226,14 +227,14 @@ class Outcomes:
 
 
 def advance(job: CrawlJob, before: Status, after: Status, line: str) -> None:
-    """Move on if the crawl still stands there. Raises ProgressEnded when it is paused.
+    """Move on if the crawl still stands there. Raises ProgressEnded when it is paused or waits in line again.
 
     Read and moved under one lock: a pause in between must hold.
     """
     with transaction.atomic():
         row = tracker.lock(job.progress_id)
-        if row.status == Status.PAUSED:
-            raise ProgressEnded("The crawl is paused.")
+        if row.status in NOT_RUNNING:
+            raise ProgressEnded(f"The crawl is {row.status}.")
         if row.status == before:
             tracker.update(row.id, row=row, status=after, lines=[line])
 

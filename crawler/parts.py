@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from crawler import frontier
+from crawler import admission, frontier
 from crawler.frontier import Candidate
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.urls import url_hash
@@ -21,7 +21,6 @@ from knowledge.ingest import PreparedDocument, Stored, remove_documents, store_d
 from knowledge.models import Document
 from progress import tracker, usage
 from progress.models import Progress
-from progress.status import Status
 
 PARTS_AT_ONCE = 32
 SPLIT = "split"
@@ -75,7 +74,7 @@ def _store(job: CrawlJob, row: Progress, split: Split, documents: Sequence[Prepa
     tracker.update(
         job.progress_id,
         row=row,
-        status=Status.CRAWLING if Status(row.status) is not Status.PAUSED else None,
+        status=admission.crawling(row),
         add={
             "total_pages": added,
             "processed_pages": added,

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from crawler import frontier, hosts
+from crawler import admission, frontier, hosts
 from crawler.engine import github
 from crawler.errors import CrawlerError, FetchError
 from crawler.frontier import Candidate
@@ -271,7 +271,7 @@ class Batch:
         self.row = tracker.update(
             self.job.progress_id,
             row=self.row,
-            status=Status.CRAWLING if Status(self.row.status) is not Status.PAUSED else None,
+            status=admission.crawling(self.row),
             add=self.add,
             set_={"current_url": fetched[-1].url.url} if fetched else None,
             lines=self.lines,

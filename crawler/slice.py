@@ -15,7 +15,7 @@ from itertools import count
 from django.conf import settings
 from django.utils import timezone
 
-from crawler import frontier
+from crawler import admission, frontier
 from crawler.discovery import SEED_TYPES
 from crawler.engine import fetcher, github
 from crawler.fetcher import PAGE_TYPES
@@ -47,7 +47,13 @@ PAGES_PER_SLICE = 16
 
 
 def run(job: CrawlJob) -> bool:
-    """Crawl for about SLICE_SECONDS. True when work remains for which another slice should be woken."""
+    """Crawl for about SLICE_SECONDS, if this crawl's turn has come. True when work remains for which another slice
+    should be woken."""
+    try:
+        if not admission.admit(job):
+            return False
+    except (ProgressEnded, UnknownProgress):
+        return False
     current = Slice(job)
     try:
         with tracing.span("slice", job=job.pk, progress_id=job.progress_id):
@@ -228,7 +234,7 @@ class Slice:
         if now - self.looked_at >= LOOK_SECONDS:
             self.looked_at = now
             row = Progress.objects.only("status").get(pk=self.job.progress_id)
-            if row.ended or row.status == Status.PAUSED:
+            if row.ended or row.status in admission.NOT_RUNNING:
                 raise ProgressEnded(f"The crawl is {row.status}.")
         if now - self.renewed_at >= settings.CRAWL_LEASE_SECONDS / 3:
             self.renewed_at = now

@@ -69,7 +69,7 @@ def crawl_slice(job_id: int) -> None:
         return
     try:
         with about(job.progress_id):
-            more = admission.admit(job) and slice.run(job)
+            more = slice.run(job)
     except ProgressEnded:
         more = False
     except SystemExit:  # a worker that lost its broker ends its tasks: the wake-up that brought us here is gone

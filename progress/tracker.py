@@ -34,6 +34,8 @@ from progress.wire import encode, storable, to_wire
 
 # At most about ten events per second and id; status changes and ends never wait.
 EVENT_SECONDS = 0.1
+# Nothing is done then, and no speed is told.
+STANDING = (Status.PAUSED, Status.QUEUED)
 # A line longer than this is a page's text gone astray, not a log line.
 LINE_CHARS = 2_000
 
@@ -173,9 +175,9 @@ def _measure(row: Progress, *, growing: bool) -> None:
     row.updated_at = timezone.now()
     row.percentage = _percentage(row, growing=growing)
     row.samples, rate, row.eta_seconds = sampled(row.samples, row.updated_at.timestamp(), *_done_of(row))
-    if row.status == Status.PAUSED:
+    if row.status in STANDING:
         row.eta_seconds = None
-    row.pages_per_second = None if row.status in (Status.EMBEDDING, Status.PAUSED) else rate
+    row.pages_per_second = None if row.status in (*STANDING, Status.EMBEDDING) else rate
 
 
 def _done_of(row: Progress) -> tuple[int, int]:

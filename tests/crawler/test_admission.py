@@ -11,13 +11,18 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.utils import timezone
 
-from crawler import actions, admission, tasks
+from crawler import actions, admission, frontier, slice, tasks
+from crawler.frontier import Candidate
 from crawler.models import CrawlJob
+from crawler.record import Skipped, record
+from crawler.scope import Scope
 from knowledge.models import KnowledgeItem
 from progress import tracker
 from progress.models import Progress
+from progress.status import Status
 from progress.viewer import OPERATOR
 from tests.crawler.jobs import job_of
+from tests.site import LocalSite, docs_site
 
 pytestmark = pytest.mark.django_db
 
@@ -121,3 +126,64 @@ def test_a_source_is_crawled_again_when_it_is_as_old_as_it_says() -> None:
     assert [job.item_id for job in again] == [old.item_id]
     tasks.refresh_due()
     assert again.count() == 1
+
+
+def test_a_resumed_crawl_waits_for_its_place_and_goes_on_where_it_was(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.crawl_slice, "delay", lambda _: None)
+    settings.CRAWLS_AT_ONCE = 1
+    first, second, third = jobs(3)
+    assert admission.admit(first)
+    tracker.update(first.progress_id, status=Status.CRAWLING)
+    actions.pause(first.progress_id, viewer=OPERATOR)
+    assert admission.admit(second)
+    actions.resume(first.progress_id, viewer=OPERATOR)
+    assert not admission.admit(first), "the second has the only place"
+    tasks.wake_next()
+    places = dict(Progress.objects.filter(status="queued").values_list("pk", "queue_position"))
+    assert places == {first.progress_id: 1, third.progress_id: 2}
+    tracker.complete(second.progress_id)
+    assert admission.admit(first)
+    row = Progress.objects.get(pk=first.progress_id)
+    assert (row.status, row.queue_position) == ("crawling", None)
+
+
+def test_a_resumed_crawl_counts_among_those_of_its_owner(settings: Any) -> None:
+    settings.CRAWLS_AT_ONCE, settings.CRAWLS_PER_OWNER = 4, 1
+    alice = get_user_model().objects.create(username="alice")
+    first, second = jobs(2, alice)
+    assert admission.admit(first)
+    actions.pause(first.progress_id, viewer=OPERATOR)
+    assert admission.admit(second)
+    actions.resume(first.progress_id, viewer=OPERATOR)
+    assert not admission.admit(first)
+
+
+def test_a_crawl_that_only_waits_for_vectors_needs_no_place_when_it_is_resumed(settings: Any) -> None:
+    settings.CRAWLS_AT_ONCE = 1
+    first, second = jobs(2)
+    assert admission.admit(first)
+    tracker.update(first.progress_id, status=Status.EMBEDDING)
+    actions.pause(first.progress_id, viewer=OPERATOR)
+    assert admission.admit(second)
+    actions.resume(first.progress_id, viewer=OPERATOR)
+    assert Progress.objects.get(pk=first.progress_id).status == "embedding"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slice_that_was_paused_and_resumed_takes_no_place_that_is_not_its_own(settings: Any) -> None:
+    """Its page comes back when the crawl waits in line again: it is stored, and moves nothing."""
+    settings.CRAWLS_AT_ONCE = 1
+    with LocalSite(docs_site(3)) as site:
+        first = job_of(f"{site.url}/docs/")
+        assert admission.admit(first)
+        (seed,) = frontier.claim(first, "mine", 1)
+        actions.pause(first.progress_id, viewer=OPERATOR)
+        assert admission.admit(job_of("http://127.0.0.1:9/other/"))
+        actions.resume(first.progress_id, viewer=OPERATOR)
+        links = [Candidate(f"{site.url}/docs/next.html", 1)]
+        record(first, Scope.from_json(first.scope), [Skipped(seed, "noindex", "Skipped", links)], set())
+        assert Progress.objects.get(pk=first.progress_id).status == "queued"
+        assert not slice.run(first)
+        assert site.paths == []
