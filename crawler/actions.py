@@ -21,7 +21,7 @@ from crawler.models import CrawlJob, CrawlUrl
 from crawler.record import ASKED_AGAIN, CANCELLED
 from crawler.scope import Mode, Scope
 from crawler.urls import canonical_url, source_id_for, url_hash
-from knowledge.actions import get_or_create_item, private_id, update_item
+from knowledge.actions import DEFAULT_FREQUENCY_DAYS, ItemChanges, get_or_create_item, private_id, update_item
 from knowledge.models import KnowledgeItem
 from progress import tracker
 from progress.errors import ProgressEnded
@@ -45,12 +45,15 @@ CARRIED = (
 
 @dataclass(frozen=True, slots=True)
 class CrawlRequest:
-    """What a person asks for. `max_pages` 0 means the operator's default."""
+    """What a person asks for. `max_pages` 0 means the operator's default.
+
+    What is said of the source itself and is None stays as it is on a known source, and is the default on a new one.
+    """
 
     url: str
-    knowledge_type: str = "technical"
-    tags: tuple[str, ...] = ()
-    update_frequency: int = 7
+    knowledge_type: str | None = None
+    tags: tuple[str, ...] | None = None
+    update_frequency: int | None = None
     max_depth: int = 2
     max_pages: int = 0
     include: tuple[str, ...] = ()
@@ -65,6 +68,17 @@ class CrawlRequest:
 
     def scope_of(self, seed: str) -> Scope:
         return Scope(seed, self.scope, self.include, self.exclude, self.max_depth)
+
+    def of_source(self) -> ItemChanges:
+        """What the request says of the source itself."""
+        said = ItemChanges()
+        if self.knowledge_type is not None:
+            said["knowledge_type"] = self.knowledge_type
+        if self.tags is not None:
+            said["tags"] = list(self.tags)
+        if self.update_frequency is not None:
+            said["update_frequency"] = self.update_frequency
+        return said
 
     def page_limit(self) -> int:
         return self.max_pages or settings.CRAWL_MAX_PAGES
@@ -114,23 +128,23 @@ def _start(request: CrawlRequest, seed: str) -> Started:
 
 def _item_for(request: CrawlRequest, seed: str) -> KnowledgeItem:
     """The account's own source of this address, else the shared one if it may change it, else a new one."""
-    viewer = request.viewer
+    viewer, said = request.viewer, request.of_source()
     found = KnowledgeItem.objects.visible_to(viewer).filter(url=seed, source_type=KnowledgeItem.SourceType.URL)
     known = sorted(found.order_by("pk"), key=lambda item: item.owner_id != viewer.user_id)
     if request.private and not viewer.everything:  # a copy of one's own, whoever shares one
         known = [item for item in known if item.owner_id == viewer.user_id]
         if known and not known[0].private:
-            return update_item(known[0].source_id, {"private": True}, viewer)
+            return update_item(known[0].source_id, {**said, "private": True}, viewer)
     if known:
         viewer.must_own("The source of this address", known[0].owner_id)
-        return known[0]
+        return update_item(known[0].source_id, said, viewer) if said else known[0]
     item = get_or_create_item(
         source_id=private_id(source_id_for(seed), viewer.user_id),
         url=seed,
         title=seed,
-        knowledge_type=request.knowledge_type,
-        tags=list(request.tags),
-        update_frequency=request.update_frequency,
+        knowledge_type=said.get("knowledge_type", KnowledgeItem.KnowledgeType.TECHNICAL),
+        tags=said.get("tags", ()),
+        update_frequency=said.get("update_frequency", DEFAULT_FREQUENCY_DAYS),
         owner_id=viewer.user_id,
         private=request.private and viewer.user_id is not None,
     )

@@ -23,9 +23,13 @@ class CrawlIn(RequestBody):
     """What to crawl, and how far."""
 
     url: str = Field("", description="Address to start from, http or https.", max_length=4_000)
-    knowledge_type: str = Field("technical", max_length=32)
-    tags: list[Tag] = Field(default_factory=list, max_length=50)
-    update_frequency: int = Field(7, ge=0, le=3_650, description="Days between refreshes; 0 for never.")
+    knowledge_type: str = Field("technical", max_length=32, description="Of a known source: as it is, if left out.")
+    tags: list[Tag] = Field(
+        default_factory=list, max_length=50, description="Of a known source: as they are, if left out."
+    )
+    update_frequency: int = Field(
+        7, ge=0, le=3_650, description="Days between refreshes; 0 for never. Of a known source: as it is, if left out."
+    )
     max_depth: int = Field(2, ge=1, le=5, description="Links away from the start.")
     max_pages: int | None = Field(None, ge=1, le=1_000_000)
     include: list[Glob] = Field(default_factory=list, max_length=50, description="Globs a path must match.")
@@ -39,11 +43,12 @@ class CrawlIn(RequestBody):
     private: bool = Field(False, description="A source that exists for you alone; shared otherwise.")
 
     def request(self, *, idempotency_key: str | None, viewer: Viewer) -> CrawlRequest:
+        given = self.model_fields_set
         return CrawlRequest(
             url=self.url,
-            knowledge_type=self.knowledge_type,
-            tags=tuple(self.tags),
-            update_frequency=self.update_frequency,
+            knowledge_type=self.knowledge_type if "knowledge_type" in given else None,
+            tags=tuple(self.tags) if "tags" in given else None,
+            update_frequency=self.update_frequency if "update_frequency" in given else None,
             max_depth=self.max_depth,
             max_pages=self.max_pages or 0,
             include=tuple(self.include),

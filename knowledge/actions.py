@@ -25,6 +25,7 @@ from progress.wire import encode, storable
 
 Change = Literal["created", "updated", "deleted"]
 MAX_TAGS = 50
+DEFAULT_FREQUENCY_DAYS = 7
 TAG_CHARS = 100
 SOURCE_ID_CHARS = 64
 
@@ -55,7 +56,7 @@ def get_or_create_item(
     knowledge_type: str = "technical",
     tags: Iterable[str] = (),
     description: str = "",
-    update_frequency: int = 7,
+    update_frequency: int = DEFAULT_FREQUENCY_DAYS,
     group_name: str = "",
     owner_id: int | None = None,
     private: bool = False,

@@ -68,7 +68,7 @@ async def start_crawl(
     """
     request = CrawlRequest(
         url=url,
-        tags=tuple(tags or ()),
+        tags=None if tags is None else tuple(tags),
         max_depth=max_depth,
         max_pages=max_pages or 0,
         include=tuple(include or ()),

@@ -110,6 +110,19 @@ def test_the_same_url_with_other_options_is_a_conflict(client: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_a_known_source_keeps_what_a_new_crawl_does_not_say(client: Client) -> None:
+    said = {"tags": ["docs"], "update_frequency": 30, "knowledge_type": "business"}
+    first = start(client, url=URL, **said).json()
+    client.post(f"/api/knowledge-items/stop/{first['progressId']}")
+    assert start(client, url=URL).status_code == 202
+    kept = KnowledgeItem.objects.get(source_id=first["sourceId"])
+    assert (kept.tags, kept.update_frequency, kept.knowledge_type) == (["docs"], 30, "business")
+    assert start(client, url=URL, tags=[], update_frequency=7).status_code == 202
+    changed = KnowledgeItem.objects.get(source_id=first["sourceId"])
+    assert (changed.tags, changed.update_frequency, changed.knowledge_type) == ([], 7, "business")
+
+
+@pytest.mark.django_db
 def test_two_paths_of_one_host_are_two_sources(client: Client) -> None:
     start(client, url="http://127.0.0.1:9/one/")
     start(client, url="http://127.0.0.1:9/two/")

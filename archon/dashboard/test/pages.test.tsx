@@ -80,7 +80,6 @@ describe('Add source', () => {
     await waitFor(() => expect(address()).toBe('/crawls/p1'));
     expect(requests.find(({ method }) => method === 'POST')!.body).toEqual({
       url: 'https://docs.example.com',
-      knowledge_type: 'technical',
       tags: ['one', 'two'],
       max_depth: 3,
       scope: 'path',

@@ -92,7 +92,7 @@ class Command(BaseCommand):
 def request_of(options: dict[str, Any]) -> CrawlRequest:
     return CrawlRequest(
         url=options["url"],
-        tags=tuple(options["tag"]),
+        tags=tuple(options["tag"]) or None,
         max_depth=options["max_depth"],
         max_pages=options["max_pages"],
         include=tuple(options["include"]),

@@ -101,8 +101,8 @@ function requestFrom(draft: Draft): CrawlRequest {
   const exclude = lines(draft.exclude);
   return {
     url: draft.url,
-    knowledge_type: draft.type,
-    tags: draft.tags,
+    ...(draft.type === 'technical' ? {} : { knowledge_type: draft.type }),
+    ...(draft.tags.length ? { tags: draft.tags } : {}),
     max_depth: draft.depth,
     ...(draft.every === 7 ? {} : { update_frequency: draft.every }),
     scope: draft.scope as CrawlRequest['scope'] & string,
