@@ -11,6 +11,7 @@ from django.utils import timezone
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.owners import is_gone
 from crawler.record import STALLED
+from knowledge.actions import knowledge_changed
 from progress import tracker
 from progress.errors import ProgressEnded
 from progress.messages import ErrorBody
@@ -74,6 +75,7 @@ def _fail(job: CrawlJob) -> None:
         row.total_pages -= count
         row.skipped_pages += count
         tracker.fail(job.progress_id, _error(job), row=row)
+        knowledge_changed(job.item.source_id, "updated")
 
 
 def _error(job: CrawlJob) -> ErrorBody:

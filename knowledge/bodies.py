@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from knowledge.changes import PageChange
 from knowledge.diff import PageDiff
-from knowledge.listing import item_body, item_metadata
+from knowledge.listing import item_body, item_metadata, status_of
+from knowledge.messages import SourceFailure
 from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem
 from knowledge.search import ExampleHit, SearchHit
 
 
-def summary_body(item: KnowledgeItem) -> dict[str, Any]:
+def summary_body(item: KnowledgeItem, failures: Mapping[str, SourceFailure]) -> dict[str, Any]:
     return {
-        **item_body(item),
-        "status": item.status,
+        **item_body(item, failures),
+        "status": status_of(item, failures.get(item.source_id)),
         "document_count": item.document_count,
         "code_examples_count": item.code_example_count,
         "knowledge_type": item.knowledge_type,
@@ -22,13 +24,13 @@ def summary_body(item: KnowledgeItem) -> dict[str, Any]:
     }
 
 
-def source_body(item: KnowledgeItem) -> dict[str, Any]:
+def source_body(item: KnowledgeItem, failures: Mapping[str, SourceFailure]) -> dict[str, Any]:
     return {
         "source_id": item.source_id,
         "title": item.title,
         "url": item.url,
         "summary": item.description,
-        "metadata": item_metadata(item),
+        "metadata": item_metadata(item, failures.get(item.source_id)),
         "total_words": item.word_count,
         "update_frequency": item.update_frequency,
         "created_at": item.created_at,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count, IntegerField, Max, Sum
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
+from knowledge.failing import failures_of
 from knowledge.ingest.code_examples import REASONS
-from knowledge.messages import ItemBody, ItemMetadata, ItemsBody
+from knowledge.messages import ItemBody, ItemMetadata, ItemsBody, SourceFailure
 from knowledge.models import Document, KnowledgeItem, KnowledgeItemQuerySet
+from progress.models import Progress
+from progress.status import Status
 from progress.viewer import Viewer
 from progress.wire import storable
 
@@ -41,6 +45,7 @@ class ItemFilter:
 @dataclass(frozen=True, slots=True)
 class ItemsPage:
     items: list[KnowledgeItem]
+    failures: dict[str, SourceFailure]
     total: int
     page: int
     per_page: int
@@ -51,14 +56,15 @@ class ItemsPage:
 
 
 def items_page(chosen: ItemFilter, *, page: int = 1, per_page: int = 20) -> ItemsPage:
-    """Two queries, however many sources there are."""
+    """Three queries, however many sources there are."""
     items = chosen.items()
     start = (page - 1) * per_page
-    return ItemsPage(list(items[start : start + per_page]), items.count(), page, per_page)
+    shown = list(items[start : start + per_page])
+    return ItemsPage(shown, failures_of(shown), items.count(), page, per_page)
 
 
 def fingerprint() -> tuple[object, ...]:
-    """Another one whenever the list may look different; hidden sources count too. One query.
+    """Another one whenever the list may look different; hidden sources count too. Two queries.
 
     Not a number that rises: a transaction that began earlier may commit later, and a purge takes
     the newest times away.
@@ -74,34 +80,36 @@ def fingerprint() -> tuple[object, ...]:
         Sum("word_count"),
         Sum("code_example_count"),
     )
-    return tuple(totals.values())
+    failed = Progress.objects.filter(status=Status.FAILED).aggregate(Count("pk"), Max("start_time"))
+    return (*totals.values(), *failed.values())
 
 
 def items_body(listed: ItemsPage) -> ItemsBody:
     """The `data` of a knowledge_items_update."""
-    items = [item_body(item) for item in listed.items]
+    items = [item_body(item, listed.failures) for item in listed.items]
     return {"items": items, "total": listed.total, "page": listed.page, "per_page": listed.per_page}
 
 
-def item_body(item: KnowledgeItem) -> ItemBody:
+def item_body(item: KnowledgeItem, failures: Mapping[str, SourceFailure]) -> ItemBody:
     return {
         "id": item.source_id,
         "title": item.title,
         "url": item.url,
         "source_id": item.source_id,
-        "metadata": item_metadata(item),
+        "metadata": item_metadata(item, failures.get(item.source_id)),
         "created_at": item.created_at,
         "updated_at": item.updated_at,
     }
 
 
-def item_metadata(item: KnowledgeItem) -> ItemMetadata:
+def item_metadata(item: KnowledgeItem, failure: SourceFailure | None) -> ItemMetadata:
     paper_pages = round(item.word_count / WORDS_PER_PAPER_PAGE, 1)
     return {
         "knowledge_type": item.knowledge_type,
         "tags": item.tags,
         "source_type": item.source_type,
-        "status": item.status,
+        "status": status_of(item, failure),
+        "failure": failure,
         "description": item.description,
         "document_count": item.document_count,
         "chunks_count": item.chunk_count,
@@ -115,6 +123,10 @@ def item_metadata(item: KnowledgeItem) -> ItemMetadata:
         "group_name": item.group_name,
         "private": item.private,
     }
+
+
+def status_of(item: KnowledgeItem, failure: SourceFailure | None) -> str:
+    return KnowledgeItem.Status.ERROR if failure else item.status
 
 
 def left_out(item: KnowledgeItem) -> dict[str, int]:

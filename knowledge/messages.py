@@ -11,7 +11,7 @@ from pydantic import Field, WithJsonSchema
 from typing_extensions import TypedDict
 
 from knowledge.models import KnowledgeItem
-from progress.messages import Count, exact, lenient
+from progress.messages import Count, ErrorBody, exact, lenient
 
 MAX_PER_PAGE = 100
 MAX_PAGE = 1_000_000
@@ -24,11 +24,20 @@ ItemStatus = Annotated[str, WithJsonSchema({"type": "string", "enum": KnowledgeI
 
 
 @exact
+class SourceFailure(ErrorBody):
+    """Why the newest crawl, upload or import of a source failed."""
+
+    progress_id: str
+    failed_at: datetime
+
+
+@exact
 class ItemMetadata(TypedDict):
     knowledge_type: str
     tags: list[str]
     source_type: SourceType
-    status: ItemStatus
+    status: Annotated[ItemStatus, Field(description="error when what filled it last failed; `failure` says why.")]
+    failure: SourceFailure | None
     description: str
     document_count: Annotated[Count, Field(description="Pages, or files of an upload.")]
     chunks_count: Count

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from ninja import Field, Schema
 from pydantic import ConfigDict, StringConstraints
 
+from knowledge.messages import SourceFailure
 from knowledge.search import MAX_MATCHES, MAX_QUERY_CHARS, Mode, ReturnMode
 from knowledge.search.evaluation import MODES
 from progress.request import RequestBody
@@ -19,10 +20,13 @@ ItemStatus = Literal["active", "processing", "error"]
 
 
 class ItemMetadata(Schema):
+    """`status` is error when the newest crawl, upload or import of the source failed; then `failure` says why."""
+
     knowledge_type: str
     tags: list[str]
     source_type: str
     status: str
+    failure: SourceFailure | None
     description: str
     document_count: int
     chunks_count: int

@@ -16,12 +16,15 @@ from archon.mcp.sessions import caller
 from archon.mcp.shapes import Known, Pages, PageSummary, PageText, Passage, Passages, Source, Sources
 from archon.mcp.sources import source_named
 from knowledge.chat.extractive import says, telling
-from knowledge.listing import ItemFilter
+from knowledge.failing import failures_of
+from knowledge.listing import ItemFilter, status_of
+from knowledge.messages import SourceFailure
 from knowledge.models import Document, KnowledgeItem
 from knowledge.pages import page_by_id, page_by_url
 from knowledge.plain import without_addresses
 from knowledge.search import MAX_MATCHES, Mode, ReturnMode, SearchHit, SearchQuery, search
 from progress.threads import in_pool
+from progress.viewer import Viewer
 from progress.wire import storable
 
 DEFAULT_TOKENS = 4_000
@@ -149,18 +152,25 @@ def _known(hit: SearchHit) -> Known:
 @refusals_told
 async def rag_get_available_sources() -> Sources:
     """List the documentation sources that can be searched, with their ids, newest change first."""
-    sources = [_source(item) for item in await in_pool(lambda: list(ItemFilter(caller.get().viewer).items()))]
+    sources = await in_pool(_sources, caller.get().viewer)
     return Sources(sources=sources, count=len(sources), note="" if sources else NOTHING_KNOWN)
 
 
-def _source(item: KnowledgeItem) -> Source:
+def _sources(viewer: Viewer) -> list[Source]:
+    items = list(ItemFilter(viewer).items())
+    failures = failures_of(items)
+    return [_source(item, failures.get(item.source_id)) for item in items]
+
+
+def _source(item: KnowledgeItem, failure: SourceFailure | None) -> Source:
     return Source(
         source_id=item.source_id,
         title=item.title,
         url=item.url,
         description=item.description[:500],
         tags=item.tags,
-        status=item.status,
+        status=status_of(item, failure),
+        failure=f"{failure['message']} {failure['hint']}" if failure else "",
         pages=item.document_count,
         chunks=item.chunk_count,
         code_examples=item.code_example_count,

@@ -81,7 +81,8 @@ class Source(BaseModel):
     url: str
     description: str
     tags: list[str]
-    status: str
+    status: Annotated[str, Field(description="error: what filled it last failed, and `failure` says why.")]
+    failure: str
     pages: int
     chunks: int
     code_examples: int

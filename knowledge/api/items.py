@@ -14,6 +14,7 @@ from knowledge import actions, schemas
 from knowledge.api.params import Limit, Offset, PageLimit, PageNumber, PerPage, Tags, Text, item_of, window
 from knowledge.bodies import change_body, chunk_body, source_body, summary_body
 from knowledge.changes import changes_of
+from knowledge.failing import failures_of
 from knowledge.listing import ItemFilter, ItemsPage, item_body, items_page
 from knowledge.messages import ItemBody
 from knowledge.models import Chunk
@@ -34,7 +35,7 @@ def list_items(
     source_type: Text = "",
 ) -> dict[str, Any]:
     listed = items_page(_filter(request, search, knowledge_type, source_type, tags), page=page, per_page=per_page)
-    return _listed(listed, [{**item_body(item)} for item in listed.items])
+    return _listed(listed, [{**item_body(item, listed.failures)} for item in listed.items])
 
 
 @router.get("/knowledge-items/summary", response=schemas.ItemSummaryList, summary="List the sources, short")
@@ -48,7 +49,7 @@ def list_summaries(
     source_type: Text = "",
 ) -> dict[str, Any]:
     listed = items_page(_filter(request, search, knowledge_type, source_type, tags), page=page, per_page=per_page)
-    return _listed(listed, [summary_body(item) for item in listed.items])
+    return _listed(listed, [summary_body(item, listed.failures) for item in listed.items])
 
 
 @router.get(
@@ -59,13 +60,16 @@ def list_summaries(
 )
 @router.get("/rag/sources", response=schemas.SourceList, summary="All sources that can be searched")
 def list_sources(request: HttpRequest) -> dict[str, Any]:
-    sources = [source_body(item) for item in ItemFilter(viewer_of(request)).items()]
+    items = list(ItemFilter(viewer_of(request)).items())
+    failures = failures_of(items)
+    sources = [source_body(item, failures) for item in items]
     return {"sources": sources, "count": len(sources)}
 
 
 @router.get("/knowledge-items/{source_id}", response=schemas.Item, summary="One source")
 def read_item(request: HttpRequest, source_id: str) -> ItemBody:
-    return item_body(item_of(viewer_of(request), source_id))
+    item = item_of(viewer_of(request), source_id)
+    return item_body(item, failures_of([item]))
 
 
 @router.put("/knowledge-items/{source_id}", response=schemas.ItemChanged, summary="Change a source")

@@ -156,3 +156,21 @@ describe('Hosts of a crawl', () => {
     await screen.findByText('No host was asked');
   });
 });
+
+describe('A source that could not be read', () => {
+  const failure = { code: 'http_status', message: 'The site answers 403.', hint: 'Ask its owner.', progress_id: 'p7', failed_at: '2026-11-20T10:00:00Z' };
+  const failed = { ...ITEM, metadata: { ...ITEM.metadata, status: 'error', document_count: 0, failure } };
+
+  it.each(['', '?view=table'])('says why and what to do in the list (%s)', async (view) => {
+    answers['GET /api/knowledge-items'] = [200, { items: [failed, { ...ITEM, source_id: 'vue', title: 'Vue' }], total: 2, page: 1, per_page: 24, pages: 1 }];
+    visit(`/${view}`);
+    expect((await screen.findByRole('link', { name: /^Crawl failed/ })).getAttribute('href')).toBe('/crawls/p7');
+    expect(screen.getAllByText(/nothing was stored: The site answers 403. Ask its owner./)).toHaveLength(1);
+  });
+
+  it('says so on its own page, and that what was there is kept', async () => {
+    answers['GET /api/knowledge-items/react'] = [200, { ...failed, metadata: { ...failed.metadata, document_count: 2 } }];
+    visit('/sources/react');
+    await screen.findByText(/the pages before are kept: The site answers 403. Ask its owner./);
+  });
+});

@@ -4,6 +4,7 @@ import type { KnowledgeItem } from '../services/api';
 import { Chosen, type Choice } from './choice';
 import { PrivateMark } from './Private';
 import { SourceActions } from './SourceActions';
+import { SourceFailure } from './SourceFailure';
 import { SourceSize, SourceTags, SourceTime, SourceType } from './SourceFacts';
 
 export function SourceCards({ items, choice }: { items: KnowledgeItem[]; choice: Choice | null }) {
@@ -25,6 +26,7 @@ export function SourceCards({ items, choice }: { items: KnowledgeItem[]; choice:
             {shortUrl(item.url)}
           </a>
           {item.metadata.description && <p className="card-description">{item.metadata.description}</p>}
+          <SourceFailure item={item} />
           <SourceTags item={item} />
           <div className="card-foot">
             <div className="card-facts">

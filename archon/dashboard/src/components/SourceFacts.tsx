@@ -7,8 +7,8 @@ export function pageCount({ metadata }: KnowledgeItem): number | undefined {
 }
 
 export function SourceType({ item }: { item: KnowledgeItem }) {
-  const { knowledge_type, status } = item.metadata;
-  const unusual = status && status !== 'active' ? status : null;
+  const { knowledge_type, status, failure } = item.metadata;
+  const unusual = status && status !== 'active' && !failure ? status : null;
   return <span className="kind">{unusual ?? knowledge_type ?? 'technical'}</span>;
 }
 

@@ -4,6 +4,7 @@ import type { KnowledgeItem } from '../services/api';
 import { Chosen, type Choice } from './choice';
 import { PrivateMark } from './Private';
 import { SourceActions } from './SourceActions';
+import { SourceFailure } from './SourceFailure';
 import { SourceTags, SourceTime, SourceType, pageCount } from './SourceFacts';
 
 export function SourceTable({ items, choice }: { items: KnowledgeItem[]; choice: Choice | null }) {
@@ -37,6 +38,7 @@ export function SourceTable({ items, choice }: { items: KnowledgeItem[]; choice:
                 <a className="card-url cut" href={webAddress(item.url)} title={item.url} rel="noreferrer" target="_blank">
                   {shortUrl(item.url)}
                 </a>
+                <SourceFailure item={item} />
               </th>
               <td>
                 <PrivateMark item={item} />

@@ -11,6 +11,7 @@ import { Pager } from '../components/Pager';
 import { PageViewer } from '../components/PageViewer';
 import { PrivateMark } from '../components/Private';
 import { SourceActions } from '../components/SourceActions';
+import { SourceFailure } from '../components/SourceFailure';
 import { SourceTags, SourceTime } from '../components/SourceFacts';
 import { SourceEditor } from '../components/SourceEditor';
 import { Tabs } from '../components/Tabs';
@@ -59,6 +60,7 @@ export function SourcePage({ view: viewOfPage }: { view?: 'changes' }) {
           </div>
         )}
       </div>
+      {item.data && !pageId && <SourceFailure item={item.data} />}
       {pageId && view === 'changes' ? (
         <PageDiff pageId={pageId} base={base} />
       ) : pageId ? (

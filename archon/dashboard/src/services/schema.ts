@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: d1468ee2228cd1245b3345608cfda667c0fd168524325f31e5819388f02208c4
+// digest: 3007b7c007f9731725caf24af50fda8674cfa9f400734e67f72db8f7b8d424be
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -1117,6 +1117,7 @@ export interface components {
             tags: string[];
             source_type: string;
             status: string;
+            failure: components["schemas"]["SourceFailure"] | null;
             description: string;
             document_count: number;
             chunks_count: number;
@@ -1129,6 +1130,14 @@ export interface components {
             original_url: string;
             group_name: string;
             private: boolean;
+        };
+        SourceFailure: {
+            code: string;
+            message: string;
+            hint: string;
+            progress_id: string;
+            /** Format: date-time */
+            failed_at: string;
         };
         ItemSummary: {
             source_id: string;
@@ -3276,6 +3285,7 @@ export namespace Messages {
               source_type: "url" | "file";
               /** @enum {string} */
               status: "active" | "processing" | "error";
+              failure: components["schemas"]["SourceFailure"] | null;
               description: string;
               document_count: number;
               chunks_count: number;
@@ -3398,6 +3408,14 @@ export namespace Messages {
               /** @constant */
               resync?: true;
           };
+          SourceFailure: {
+              code: string;
+              message: string;
+              hint: string;
+              progress_id: string;
+              /** Format: date-time */
+              failed_at: string;
+          };
           StartedBody: {
               session_id: string;
               sequence: number;
@@ -3476,4 +3494,4 @@ export namespace Messages {
 
 export type Schema = components['schemas'];
 export type Message = Messages.components['schemas'];
-export type MessageName = 'ChatChunk' | 'ChatCitations' | 'ChatCompleted' | 'ChatError' | 'ChatErrorBody' | 'ChatSnapshot' | 'ChatStarted' | 'ChatTyping' | 'ChunkBody' | 'CitationBody' | 'CitationsBody' | 'CompletedBody' | 'CrawlCompleted' | 'CrawlProgress' | 'ErrorBody' | 'Heartbeat' | 'ItemBody' | 'ItemMetadata' | 'ItemsBody' | 'Kind' | 'KnowledgeItemsUpdate' | 'LogMetadata' | 'McpLogRecord' | 'MessageBody' | 'Ping' | 'PingText' | 'Pong' | 'ProgressBody' | 'SendMessage' | 'SnapshotBody' | 'StartedBody' | 'Status' | 'StopAnswer' | 'Subscribe' | 'TypingBody' | 'TypingEventBody' | 'UrlVerdict' | 'WaitingBody';
+export type MessageName = 'ChatChunk' | 'ChatCitations' | 'ChatCompleted' | 'ChatError' | 'ChatErrorBody' | 'ChatSnapshot' | 'ChatStarted' | 'ChatTyping' | 'ChunkBody' | 'CitationBody' | 'CitationsBody' | 'CompletedBody' | 'CrawlCompleted' | 'CrawlProgress' | 'ErrorBody' | 'Heartbeat' | 'ItemBody' | 'ItemMetadata' | 'ItemsBody' | 'Kind' | 'KnowledgeItemsUpdate' | 'LogMetadata' | 'McpLogRecord' | 'MessageBody' | 'Ping' | 'PingText' | 'Pong' | 'ProgressBody' | 'SendMessage' | 'SnapshotBody' | 'SourceFailure' | 'StartedBody' | 'Status' | 'StopAnswer' | 'Subscribe' | 'TypingBody' | 'TypingEventBody' | 'UrlVerdict' | 'WaitingBody';
