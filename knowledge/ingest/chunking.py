@@ -76,9 +76,13 @@ def chunk_markdown(
     markdown: str, title: str, headings: Headings = (), measure: Measure | None = None
 ) -> tuple[ChunkText, ...]:
     """`headings` are (level, text, anchor) of the page in order; they give the chunks their anchors."""
+    return chunk_sections(sections(markdown, title, headings), measure)
+
+
+def chunk_sections(found: Iterable[Section], measure: Measure | None = None) -> tuple[ChunkText, ...]:
     return tuple(
         ChunkText(section.path, section.anchor, content)
-        for section in sections(markdown, title, headings)
+        for section in found
         for content in _fitting(section.path, section.blocks, CHUNK_CHARS, measure)
     )
 

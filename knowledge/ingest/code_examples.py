@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from typing import Literal, NamedTuple
@@ -79,12 +79,17 @@ class Examples(NamedTuple):
     left_out: Mapping[str, int]
 
 
-def code_examples(markdown: str, title: str, headings: Headings = ()) -> Examples:
-    """In the order of the page; the same code twice counts once. Time is linear in the text."""
-    text = _with_fences(markdown) if "<pre" in markdown.lower() else markdown
+def code_examples(
+    markdown: str, title: str, headings: Headings = (), found: Iterable[Section] | None = None
+) -> Examples:
+    """In the order of the page; the same code twice counts once. Time is linear in the text. `found`: the sections of
+    the Markdown, where the caller has them."""
+    fenced = _with_fences(markdown)
+    if found is None or fenced is not markdown:
+        found = sections(fenced, title, headings)
     kept: dict[str, ExampleText] = {}
     left_out: Counter[str] = Counter()
-    for section in sections(text, title, headings):
+    for section in found:
         for index, block in enumerate(section.blocks):
             if block.kind != "code":
                 continue
@@ -218,6 +223,8 @@ def _words(text: str) -> str:
 
 def _with_fences(markdown: str) -> str:
     """`<pre>` of a Markdown file as fences; what stands in a fence already is text about HTML."""
+    if "<pre" not in markdown.lower():
+        return markdown
     lines = markdown.split("\n")
     written: list[str] = []
     fence = ""

@@ -9,7 +9,7 @@ from django.db.models import F
 
 from knowledge.embedding.kinds import EXAMPLES
 from knowledge.embedding.rows import remove_vectors, wake_on_commit
-from knowledge.ingest.batches import batches
+from knowledge.ingest.batches import Row, batches, insert
 from knowledge.ingest.prepare import PreparedExample, renamed
 from knowledge.models import CodeExample, Document
 from knowledge.search.keyword import IndexEntry, example_index
@@ -17,6 +17,7 @@ from knowledge.search.words import IndexedText
 
 WORDS_FIELDS = ("title", "summary", "heading_path", "text_hash", "described_by")
 PLACE_FIELDS = ("ordinal", "anchor")
+EXAMPLE_FIELDS = ("document", "item", *PLACE_FIELDS, *WORDS_FIELDS, "content_hash", "language", "code")
 
 
 class ExampleRenewal:
@@ -27,7 +28,7 @@ class ExampleRenewal:
         self.old: defaultdict[int, list[CodeExample]] = defaultdict(list)
         self.removed: list[int] = []
         self.moved: list[CodeExample] = []
-        self.created: list[CodeExample] = []
+        self.created: list[Row] = []
         self.created_words: list[IndexedText] = []
         self.reworded: list[IndexEntry] = []
         if documents:
@@ -73,9 +74,8 @@ class ExampleRenewal:
                 CodeExample.objects.filter(pk__in=pks).update(ordinal=-1 - F("ordinal"))
             CodeExample.objects.bulk_update(self.moved, [*PLACE_FIELDS, *WORDS_FIELDS], batch_size=100)
         if self.created:
-            rows = CodeExample.objects.bulk_create(self.created)
-            added = [IndexEntry(row.pk, words) for row, words in zip(rows, self.created_words, strict=True)]
-            self.reworded += added
+            pks = insert(CodeExample, EXAMPLE_FIELDS, self.created)
+            self.reworded += map(IndexEntry, pks, self.created_words)
         if self.reworded:
             example_index().add(self.reworded)
             wake_on_commit()
@@ -95,19 +95,9 @@ def _state(example: CodeExample) -> tuple[object, ...]:
     return tuple(getattr(example, name) for name in (*PLACE_FIELDS, *WORDS_FIELDS))
 
 
-def _example(document: Document, ordinal: int, new: PreparedExample) -> CodeExample:
+def _example(document: Document, ordinal: int, new: PreparedExample) -> Row:
+    """A row of EXAMPLE_FIELDS."""
     text = new.text
-    return CodeExample(
-        document=document,
-        item_id=document.item_id,
-        ordinal=ordinal,
-        content_hash=new.content_hash,
-        text_hash=new.text_hash,
-        language=text.language,
-        title=text.title,
-        summary=text.summary,
-        heading_path=text.heading_path,
-        anchor=text.anchor,
-        code=text.code,
-        described_by=new.described_by,
-    )
+    place = (document.pk, document.item_id, ordinal, text.anchor)
+    words = (text.title, text.summary, text.heading_path, new.text_hash, new.described_by)
+    return (*place, *words, new.content_hash, text.language, text.code)

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from knowledge.embedding.text import example_text, text_hash
 from knowledge.embedding.tokens import window_share
-from knowledge.ingest.chunking import PATH_SEPARATOR, ChunkText, Headings, chunk_markdown, path_root
+from knowledge.ingest.chunking import (
+    PATH_SEPARATOR,
+    ChunkText,
+    Headings,
+    Section,
+    chunk_sections,
+    path_root,
+    sections,
+)
 from knowledge.ingest.code_examples import ExampleText, code_examples
 from knowledge.search.words import IndexedText, all_forms, indexed_text
 from progress.wire import storable
@@ -89,13 +97,14 @@ def prepare_document(incoming: IncomingDocument) -> PreparedDocument:
     document = _storable(incoming)
     root = path_root(document.title)
     title = all_forms(root)
-    chunks = chunk_markdown(document.markdown, document.title, document.headings, window_share)
+    found = tuple(sections(document.markdown, document.title, document.headings))
+    chunks = chunk_sections(found, window_share)
     return PreparedDocument(
         document,
         content_hash=_digest(document.title, document.markdown),
         word_count=len(document.markdown.split()),
         chunks=tuple(_prepared(chunk, root, title) for chunk in chunks),
-        code=_prepared_code(document, root, title) if document.code_examples else None,
+        code=_prepared_code(document, found, root, title) if document.code_examples else None,
     )
 
 
@@ -115,8 +124,8 @@ def chunk_hash(heading_path: str, content: str) -> str:
     return _digest(heading_path, content)
 
 
-def _prepared_code(document: IncomingDocument, root: str, title: str) -> PreparedExamples:
-    found = code_examples(document.markdown, document.title, document.headings)
+def _prepared_code(document: IncomingDocument, found: tuple[Section, ...], root: str, title: str) -> PreparedExamples:
+    kept, left_out = code_examples(document.markdown, document.title, document.headings, found)
     prepared = (
         PreparedExample(
             example,
@@ -124,9 +133,9 @@ def _prepared_code(document: IncomingDocument, root: str, title: str) -> Prepare
             text_hash=text_hash(example_text(example.heading_path, example.title, example.summary, example.code)),
             indexed=indexed_example(example, root, title),
         )
-        for example in found.kept
+        for example in kept
     )
-    return PreparedExamples(tuple(prepared), found.left_out)
+    return PreparedExamples(tuple(prepared), left_out)
 
 
 def example_hash(language: str, code: str) -> str:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from knowledge.embedding.kinds import CHUNKS
 from knowledge.embedding.rows import remove_vectors, wake_on_commit
 from knowledge.errors import UnknownSource
-from knowledge.ingest.batches import batches
+from knowledge.ingest.batches import Row, batches, insert
 from knowledge.ingest.example_rows import ExampleRenewal, remove_examples
 from knowledge.ingest.prepare import PreparedChunk, PreparedDocument, PreparedExamples
 from knowledge.ingest.revisions import keep_texts
@@ -39,6 +39,16 @@ CONTENT_FIELDS = (
     "content_hash",
     "changed_at",
     "alias_of",
+)
+CHUNK_FIELDS = (
+    "document",
+    "item",
+    "ordinal",
+    "content_hash",
+    "char_count",
+    "heading_path",
+    "anchor",
+    "content",
 )
 NO_CODE = PreparedExamples((), {})
 
@@ -318,7 +328,7 @@ class _ChunkRenewal:
     def __init__(self) -> None:
         self.removed: list[int] = []
         self.moved: list[Chunk] = []
-        self.created: list[Chunk] = []
+        self.created: list[Row] = []
         self.indexed: list[IndexedText] = []
 
     def plan(self, document: Document, new: Sequence[PreparedChunk], old: Iterable[Chunk]) -> None:
@@ -347,8 +357,8 @@ class _ChunkRenewal:
             Chunk.objects.bulk_update(self.moved, ["ordinal", "anchor"], batch_size=100)
         if self.created:
             wake_on_commit()
-            rows = Chunk.objects.bulk_create(self.created)
-            keyword_index().add([IndexEntry(row.pk, text) for row, text in zip(rows, self.indexed, strict=True)])
+            pks = insert(Chunk, CHUNK_FIELDS, self.created)
+            keyword_index().add(list(map(IndexEntry, pks, self.indexed)))
 
 
 def remove_chunks(pks: Sequence[int]) -> None:
@@ -374,14 +384,7 @@ def _stored(document: Document, added: Counts, outcome: Outcome) -> Stored:
     return Stored(document.pk, added.chunks, added.words, added.examples, outcome)
 
 
-def _chunk(document: Document, ordinal: int, new: PreparedChunk) -> Chunk:
-    return Chunk(
-        document=document,
-        item_id=document.item_id,
-        ordinal=ordinal,
-        content_hash=new.content_hash,
-        char_count=len(new.content),
-        heading_path=new.heading_path,
-        anchor=new.anchor,
-        content=new.content,
-    )
+def _chunk(document: Document, ordinal: int, new: PreparedChunk) -> Row:
+    """A row of CHUNK_FIELDS."""
+    place = (document.pk, document.item_id, ordinal)
+    return (*place, new.content_hash, len(new.content), new.heading_path, new.anchor, new.content)
