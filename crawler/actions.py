@@ -17,7 +17,7 @@ from django.db.models import Max, Q
 from crawler import frontier, quota, tasks
 from crawler.engine import github, guard, refuse_without_browser
 from crawler.errors import CrawlConflict, UnknownCrawl, WrongState
-from crawler.models import CrawlJob, CrawlUrl
+from crawler.models import CrawlJob, CrawlRobots, CrawlUrl
 from crawler.record import ASKED_AGAIN, CANCELLED
 from crawler.scope import Mode, Scope
 from crawler.urls import canonical_url, source_id_for, url_hash
@@ -277,9 +277,11 @@ def _take_over(old: CrawlJob) -> CrawlJob:
         private=old.item.private,
     )
     job = _like(old)
-    job.generation, job.robots, job.progress = old.generation, old.robots, progress
+    job.generation, job.progress = old.generation, progress
     job.conditional = old.conditional
     job.save()
+    for known in old.robots.iterator(100):
+        CrawlRobots.objects.create(job=job, origin=known.origin, status=known.status, body=known.body)
     copied = (frontier.taken_over(url, job) for url in old.urls.order_by("id").iterator(2_000))
     while batch := list(islice(copied, 2_000)):
         CrawlUrl.objects.bulk_create(batch)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from crawler.engine import guard
@@ -78,14 +78,18 @@ class HostOfCrawl:
 
 def of_crawl(job: CrawlJob) -> list[HostOfCrawl]:
     """The hosts of a crawl: that of its seed and those whose robots.txt it read."""
-    origins = list(dict.fromkeys([origin_of(job.url), *job.robots]))
-    rows = {row.origin: row for row in Host.objects.filter(origin__in=origins)}
-    return [_of_crawl(job, origin, rows.get(origin)) for origin in origins]
+    rules: dict[str, RobotsRules | None] = {origin_of(job.url): None, **rules_of(job)}
+    met = Q(origin__in=job.robots.values("origin")) | Q(origin=origin_of(job.url))
+    rows = {row.origin: row for row in Host.objects.filter(met)}
+    return [_of_crawl(job, origin, known, rows.get(origin)) for origin, known in rules.items()]
 
 
-def _of_crawl(job: CrawlJob, origin: str, row: Host | None) -> HostOfCrawl:
-    stored = job.robots.get(origin)
-    rules = RobotsRules.from_json(stored) if stored else None
+def rules_of(job: CrawlJob) -> dict[str, RobotsRules]:
+    """By origin, in the order in which they were read."""
+    return {row.origin: row.rules for row in job.robots.iterator(100)}
+
+
+def _of_crawl(job: CrawlJob, origin: str, rules: RobotsRules | None, row: Host | None) -> HostOfCrawl:
     urls = CrawlUrl.objects.filter(job=job, url__startswith=f"{origin}/").order_by()
     return HostOfCrawl(
         origin,

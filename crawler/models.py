@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from crawler.robots import RobotsRules
 from knowledge.models import Document, KnowledgeItem
 from progress.models import Progress
 from progress.status import ACTIVE
@@ -55,8 +56,6 @@ class CrawlJob(models.Model):
     conditional = models.BooleanField(default=False, db_default=False)
     # Documents stored by this job carry this number; a refresh removes those that kept an older one.
     generation = models.PositiveIntegerField(default=1)
-    # robots.txt per origin as it was found, so that every worker judges by the same rules.
-    robots = models.JSONField(default=dict, blank=True)
     # What the seed is and which sitemaps and llms.txt were read, with counts: Beginning.to_json().
     discovery = models.JSONField(default=dict, blank=True)
     truncated = models.CharField(max_length=64, blank=True)
@@ -150,6 +149,26 @@ class CrawlUrl(models.Model):
 
     def __str__(self) -> str:
         return f"{self.state} {self.url}"
+
+
+class CrawlRobots(models.Model):
+    """The robots.txt of one origin as a crawl found it: the first that a worker stored, by which all of them judge."""
+
+    job = models.ForeignKey(CrawlJob, on_delete=models.CASCADE, related_name="robots")
+    origin = models.CharField(max_length=300)
+    status = models.PositiveSmallIntegerField()
+    body = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["job", "origin"], name="robots_once_per_job"),)
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.origin}/robots.txt"
+
+    @property
+    def rules(self) -> RobotsRules:
+        return RobotsRules(self.status, self.body)
 
 
 class Host(models.Model):

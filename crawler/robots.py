@@ -6,10 +6,10 @@ both the RFC's: %62 in a rule is compared as "b", and a full User-Agent header i
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 from urllib.parse import quote
 
 from crawler.urls import path_and_query, percent_normal
@@ -101,13 +101,6 @@ class RobotsRules:
     def sitemaps(self) -> tuple[str, ...]:
         """As written in the file: possibly relative, possibly of another host."""
         return tuple(dict.fromkeys(self._parsed.sitemaps))
-
-    def to_json(self) -> dict[str, Any]:
-        return {"status": self.status, "body": self.body}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        return cls(stored["status"], stored["body"])
 
     @cached_property
     def _parsed(self) -> Parsed:

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from crawler.engine import fetcher, github
 from crawler.errors import FetchError, ForbiddenAddress, InvalidUrl
-from crawler.models import CrawlJob
+from crawler.models import CrawlJob, CrawlRobots
 from crawler.robots import RobotsRules
 from crawler.urls import origin_of
 from progress.failpoints import failpoint
@@ -29,18 +29,22 @@ class JobRules:
             return RobotsRules.from_response(404, b"")
         if origin in self._read:
             return self._read[origin]
-        if origin not in self._job.robots:
-            self._job.refresh_from_db(fields=["robots"])
-        if origin in self._job.robots:
-            rules = RobotsRules.from_json(self._job.robots[origin])
-        else:
-            rules = _ask(origin)
-            if not rules.unreachable:  # an answer holds for the crawl; no answer is asked for again
-                self._job.robots = {**self._job.robots, origin: rules.to_json()}
-                self._job.save(update_fields=["robots"])
-                failpoint("robots.after_commit")
+        rules = self._stored(origin) or self._store(origin, _ask(origin))
         self._read[origin] = rules
         return rules
+
+    def _stored(self, origin: str) -> RobotsRules | None:
+        row = self._job.robots.filter(origin=origin).first()
+        return row.rules if row else None
+
+    def _store(self, origin: str, rules: RobotsRules) -> RobotsRules:
+        """An answer holds for the crawl, and of two that came at once the first; no answer is asked for again."""
+        if rules.unreachable or rules.status is None:
+            return rules
+        row = CrawlRobots(job=self._job, origin=origin, status=rules.status, body=rules.body)
+        CrawlRobots.objects.bulk_create([row], ignore_conflicts=True)
+        failpoint("robots.after_commit")
+        return self._stored(origin) or rules
 
     def known(self, origin: str) -> RobotsRules | None:
         """The rules of a host if they were read already: asks neither it nor the database."""

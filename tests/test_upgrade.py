@@ -13,7 +13,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from crawler import actions, slice
+from crawler.hosts import of_crawl
 from crawler.models import CrawlJob, CrawlUrl
+from crawler.robots import RobotsRules
 from crawler.urls import canonical_url, source_id_for, url_hash
 from knowledge.embedding import embedder, spaces
 from knowledge.embedding.kinds import EXAMPLES
@@ -31,6 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BEFORE_EXAMPLE_VECTORS = [("knowledge", "0010_first_owners")]
 BEFORE_OWNERS = [("knowledge", "0008_removed_pages"), ("progress", "0003_unsent_verdicts")]
 WITH_OWNERS = [("knowledge", "0010_first_owners"), ("progress", "0004_private")]
+BEFORE_ROBOTS_ROWS = [("crawler", "0010_conditional")]
 APPS = ("knowledge", "progress", "crawler")
 WORD = "xylophonequartz"
 
@@ -197,6 +200,34 @@ def test_a_worker_of_the_version_before_still_writes(before_owners: Any) -> None
     old_progress: models.Model = before_owners.get_model("progress", "Progress").objects.create(id="late")
     assert Progress.objects.get(pk=old_progress.pk).private is False
     assert [item.private for item in KnowledgeItem.objects.all()] == [False]
+
+
+@pytest.fixture
+def before_robots_rows() -> Iterator[Any]:
+    """The tables as they were when each crawl held all robots.txt in one column."""
+    yield migrate(*BEFORE_ROBOTS_ROWS)
+    migrate()
+
+
+def test_what_hosts_asked_for_is_known_after_the_upgrade_and_before_it(before_robots_rows: Any) -> None:
+    known = {
+        "https://a.example": {"status": 200, "body": "User-agent: *\nDisallow: /é"},
+        "http://b.example:81": {"status": 404, "body": ""},
+    }
+    item = crawled(before_robots_rows, "docs", None, None)
+    model = before_robots_rows.get_model("crawler", "CrawlJob")
+    old = model.objects.filter(item=item).earliest("pk")
+    model.objects.filter(pk=old.pk).update(robots=known)
+    migrate()
+    assert {host.origin: host.rules for host in of_crawl(CrawlJob.objects.get(pk=old.pk)) if host.rules} == {
+        "https://a.example": RobotsRules(200, "User-agent: *\nDisallow: /é"),
+        "http://b.example:81": RobotsRules(404),
+    }
+    late = before_robots_rows.get_model("progress", "Progress").objects.create(id="late", status="completed")
+    model.objects.create(item=item, progress=late, url=old.url, scope={}, max_pages=7, robots=known)
+    assert not CrawlJob.objects.get(progress="late").robots.exists()  # a worker of the version before wrote it
+    actions.refresh(item.source_id, viewer=OPERATOR)
+    assert migrate(*BEFORE_ROBOTS_ROWS).get_model("crawler", "CrawlJob").objects.get(pk=old.pk).robots == known
 
 
 @pytest.fixture

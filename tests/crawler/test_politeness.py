@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from crawler import engine, frontier, politeness, slice
 from crawler.errors import FetchError
-from crawler.models import CrawlJob, CrawlUrl, Host
+from crawler.models import CrawlJob, CrawlRobots, CrawlUrl, Host
 from crawler.politeness import UNLIMITED, Grant, HostBudget, Pace, ProcessBudget, RedisBudget, pace_of
 from crawler.record import Failed, record
 from crawler.robots import RobotsRules
@@ -273,8 +273,7 @@ def test_a_page_is_not_failed_before_its_budget_of_refusals_is_spent() -> None:
 def test_a_crawl_shows_how_its_hosts_are_treated(client: Any, settings: Any, admin_client: Any) -> None:
     job = job_of(f"{ORIGIN.replace('docs.example.org', '93.184.215.14')}/docs/", pages=2)
     origin = "https://93.184.215.14"
-    job.robots = {origin: RobotsRules.from_response(200, b"User-agent: *\nCrawl-delay: 3").to_json()}
-    job.save()
+    CrawlRobots.objects.create(job=job, origin=origin, status=200, body="User-agent: *\nCrawl-delay: 3")
     busy = FetchError("http_status", "busy", retryable=True, status=429, retry_after=90)
     (url,) = frontier.claim(job, "a", 1)
     record(job, Scope.from_json(job.scope), [Failed(url, busy)], set())
