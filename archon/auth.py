@@ -10,90 +10,36 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
-from typing import Any, NamedTuple
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.views import redirect_to_login
-from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.request import split_domain_port, validate_host
-from django.utils import timezone
 
-from archon import limits, tokens
-from archon.models import ApiToken
-from archon.scopes import MCP, PEOPLE, SAFE_METHODS, STAFF, Need, Scope, need_of, socket_need
+from archon import limits
+from archon.identity import SUBPROTOCOL, Identity, identified, identified_socket, local_operator, why_over
+from archon.scopes import MCP, SAFE_METHODS, Need, Scope, need_of, socket_need
 from archon.tokens import BadToken
+from progress import standing
 from progress.closing import CLOSE_FORBIDDEN, CLOSE_NOT_SIGNED_IN
+from progress.problem import problem
+from progress.standing import Look
 from progress.threads import in_thread
-from progress.viewer import KEY, Viewer
+from progress.viewer import KEY
 
-LOCAL_OPERATOR = "local"
+logger = logging.getLogger(__name__)
+
 CHALLENGE = 'Bearer realm="archon"'
-SUBPROTOCOL = "archon"
-TICKET = "archon.ticket."
 # Health checks come from what would restart us if we refused them.
 UNCOUNTED_PATHS = ("/health", "/api/health", "/ready", "/assets/", "/static/")
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-
-
-class Identity(NamedTuple):
-    """Who asks, and what they may do. `token_id` is None for a session."""
-
-    user: Any
-    scopes: frozenset[Scope]
-    token_id: int | None = None
-    by_ticket: bool = False
-
-    @property
-    def viewer(self) -> Viewer:
-        """Staff with a token that lacks the scope admin have no more than others."""
-        return Viewer(self.user.pk, staff=self.user.is_staff and Scope.ADMIN in self.scopes)
-
-
-def identified(user: Any, authorization: str) -> Identity | None:
-    """By the token if there is one, else by the session; None for nobody. Raises BadToken."""
-    kind, _, text = authorization.partition(" ")
-    if kind.lower() == "bearer":
-        token = tokens.holder(text.strip())
-        tokens.seen(token)
-        return Identity(token.user, frozenset(map(Scope, token.scopes)) & scopes_of(token.user), token.pk)
-    return Identity(user, scopes_of(user)) if user.is_authenticated else None
-
-
-def identified_socket(user: Any, authorization: str, subprotocols: Sequence[str]) -> Identity | None:
-    """As `identified`, or by a ticket. Raises BadToken."""
-    for name in subprotocols:
-        if name.startswith(TICKET):
-            ticket = tokens.redeem(name.removeprefix(TICKET))
-            return Identity(ticket.user, frozenset(map(Scope, ticket.scopes)), by_ticket=True)
-    return identified(user, authorization)
-
-
-def scopes_of(user: Any) -> frozenset[Scope]:
-    """What the account itself may do; its tokens never more, also after it lost its staff status."""
-    return STAFF if user.is_staff else PEOPLE
-
-
-def still_valid(identity: Identity, session_key: str | None) -> bool:
-    """Whether an open socket keeps its right: the token, or the session and the account."""
-    if identity.token_id is not None:
-        token = ApiToken.objects.select_related("user").filter(pk=identity.token_id).first()
-        return token is not None and not tokens.why_not(token)
-    if session_key and not Session.objects.filter(session_key=session_key, expire_date__gt=timezone.now()).exists():
-        return False
-    return get_user_model().objects.filter(pk=identity.user.pk, is_active=True).exists()
-
-
-def asking(request: HttpRequest) -> Identity:
-    """In local mode it is the operator who asks, and may do everything."""
-    identity: Identity | None = getattr(request, "identity", None)
-    return identity or Identity(local_operator(), STAFF)
 
 
 def require_an_account() -> None:
@@ -177,7 +123,9 @@ class AccessMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not settings.LOCAL_MODE:
             try:
-                identity = identified(request.user, request.headers.get("Authorization", ""))
+                identity = identified(
+                    request.user, request.headers.get("Authorization", ""), request.session.session_key
+                )
             except BadToken as error:
                 return unknown_to_us(str(error))
             if identity is not None:
@@ -202,6 +150,7 @@ class AccessMiddleware:
             return unknown_to_us("Sign in to use this server.")
         if need is None or not need.scopes <= identity.scopes:
             return forbidden(need)
+        setattr(request, standing.KEY, partial(why_over, identity, need))
         return None
 
 
@@ -245,11 +194,6 @@ def forbidden(need: Need | None) -> HttpResponse:
     return problem(403, f"This needs the scope {scopes}.", "scope_missing", hint)
 
 
-def problem(status: int, error: str, code: str, hint: str) -> HttpResponse:
-    detail = {"error": error, "code": code, "hint": hint, "field": None}
-    return JsonResponse({"detail": detail}, status=status)
-
-
 def protected_resource(request: HttpRequest) -> HttpResponse:
     """RFC 9728: how a client of the assistants' server shows who it is. Tokens are made here, by people."""
     base = f"{request.scheme}://{request.get_host()}"
@@ -283,7 +227,7 @@ class SocketAccess:
         need = socket_need(scope["path"])
         try:
             identity = await in_thread(
-                identified_socket, scope["user"], header(scope["headers"], b"authorization"), offered
+                identified_socket, scope["user"], authorization_of(scope), session_key_of(scope), offered
             )
         except BadToken:
             identity = None
@@ -292,24 +236,22 @@ class SocketAccess:
         elif need is not None and not need.scopes <= identity.scopes:
             await send({"type": "websocket.close", "code": CLOSE_FORBIDDEN})
         else:
-            await self._watched({**scope, "user": identity.user, KEY: identity.viewer}, receive, accepting, identity)
+            known = {**scope, "user": identity.user, KEY: identity.viewer}
+            await self._watched(known, receive, accepting, partial(why_over, identity, need))
 
-    async def _watched(self, scope: dict[str, Any], receive: Any, send: Any, identity: Identity) -> None:
+    async def _watched(self, scope: dict[str, Any], receive: Any, send: Any, look: Look) -> None:
         """A socket may live for days: whoever lost the right meanwhile is closed within a minute."""
-        watch = asyncio.create_task(self._until_over(scope, send, identity))
+        watch = asyncio.create_task(close_when_over(send, look))
         try:
             await self.application(scope, receive, send)
         finally:
             watch.cancel()
 
-    async def _until_over(self, scope: dict[str, Any], send: Any, identity: Identity) -> None:
-        session = scope["session"].session_key if identity.token_id is None and not identity.by_ticket else None
-        while True:
-            await asyncio.sleep(settings.ACCESS_CHECK_SECONDS)
-            with suppress(DatabaseError):  # a database that is away says nothing about a right
-                if not await in_thread(still_valid, identity, session):
-                    await send({"type": "websocket.close", "code": CLOSE_NOT_SIGNED_IN})
-                    return
+
+async def close_when_over(send: Any, look: Look) -> None:
+    over = await standing.until_over(look)
+    logger.info("a socket is closed, its right is over: %s", over.message)
+    await send({"type": "websocket.close", "code": over.close_code})
 
 
 def with_subprotocol(send: Any) -> Any:
@@ -346,7 +288,7 @@ class McpAccess:
         error = "Send a token with the scope mcp: Authorization: Bearer arc_..."
         identity = None
         try:
-            identity = await in_thread(identified, scope["user"], header(scope["headers"], b"authorization"))
+            identity = await in_thread(identified, scope["user"], authorization_of(scope), session_key_of(scope))
         except BadToken as bad:
             error = str(bad)
         if identity is None:
@@ -373,16 +315,6 @@ async def refuse(send: Any, status: int, error: str, hint: str, *, resource: str
     await send({"type": "http.response.body", "body": json.dumps(message).encode()})
 
 
-def local_operator() -> Any:
-    """The account that stands for the person at this machine; it has no usable password."""
-    users = get_user_model()
-    user, made = users.objects.get_or_create(username=LOCAL_OPERATOR, defaults={"is_staff": True, "is_superuser": True})
-    if made:
-        user.set_unusable_password()
-        user.save()
-    return user
-
-
 class WebSocketOrigin:
     """ASGI wrapper: a foreign Origin or a foreign Host is refused before the socket opens.
 
@@ -399,6 +331,15 @@ class WebSocketOrigin:
             await self.application(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": CLOSE_FORBIDDEN})
+
+
+def authorization_of(scope: Mapping[str, Any]) -> str:
+    return header(scope["headers"], b"authorization")
+
+
+def session_key_of(scope: Mapping[str, Any]) -> str | None:
+    key: str | None = scope["session"].session_key
+    return key
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:

@@ -15,8 +15,9 @@ from django.views.defaults import bad_request as plain_bad_request
 from django.views.defaults import page_not_found as plain_not_found
 from django.views.defaults import server_error as plain_page
 
-from archon.auth import GetResponse, problem
+from archon.auth import GetResponse
 from archon.screens import dashboard
+from progress.problem import problem
 
 RETRY_AFTER_SECONDS = 5
 

@@ -45,10 +45,12 @@ class ApiToken(models.Model):
 
 
 class SocketTicket(models.Model):
-    """Opens one WebSocket, once, within half a minute."""
+    """Opens one WebSocket, once, within half a minute: for the token or the session that asked for it."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     digest = models.CharField(max_length=64, unique=True)
+    token = models.ForeignKey(ApiToken, null=True, on_delete=models.CASCADE, related_name="+")
+    session_key = models.CharField(max_length=40, blank=True)
     scopes = models.JSONField(default=list)
     expires_at = models.DateTimeField(db_index=True)
 

@@ -136,7 +136,13 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
-ACCESS_CHECK_SECONDS = 60
+ACCESS_CHECK_SECONDS = env.number(
+    "ARCHON_ACCESS_CHECK_SECONDS",
+    50,
+    "How often it is looked at whether who opened a socket or an event stream may still follow it.",
+    at_least=0.1,
+    at_most=60,
+)
 REQUESTS_PER_MINUTE = env.integer(
     "ARCHON_REQUESTS_PER_MINUTE",
     0 if LOCAL_MODE else 1_200,
@@ -721,7 +727,7 @@ HEARTBEAT_SECONDS = env.number(
 SOCKETS_PER_CLIENT = env.integer(
     "ARCHON_SOCKETS_PER_CLIENT",
     10_000 if LOCAL_MODE else 200,
-    "WebSockets that one account or address may have open per web process.",
+    "WebSockets and event streams that one account or address may have open per web process.",
     at_least=1,
     at_most=1_000_000,
 )

@@ -89,12 +89,22 @@ def revoke(token: ApiToken) -> None:
     ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
 
 
-def make_ticket(user: Any, scopes: Iterable[Scope]) -> str:
-    """Opens one WebSocket within TICKET_LIFE: browsers cannot send a header with one, and addresses are logged."""
+def make_ticket(user: Any, scopes: Iterable[Scope], *, token_id: int | None = None, session_key: str = "") -> str:
+    """Opens one WebSocket within TICKET_LIFE: browsers cannot send a header with one, and addresses are logged.
+
+    The socket lasts no longer than the token or the session that asks for the ticket.
+    """
     now = timezone.now()
     SocketTicket.objects.filter(expires_at__lt=now).delete()
     secret = secrets.token_urlsafe(32)
-    SocketTicket.objects.create(user=user, digest=digest(secret), scopes=sorted(scopes), expires_at=now + TICKET_LIFE)
+    SocketTicket.objects.create(
+        user=user,
+        token_id=token_id,
+        session_key=session_key,
+        digest=digest(secret),
+        scopes=sorted(scopes),
+        expires_at=now + TICKET_LIFE,
+    )
     return secret
 
 

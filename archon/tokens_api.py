@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
 
 from archon import tokens
-from archon.auth import SUBPROTOCOL, TICKET, asking
 from archon.errors import AccessError
+from archon.identity import SUBPROTOCOL, TICKET, asking
 from archon.models import ApiToken
 from archon.scopes import Scope
 from progress.request import RequestBody
@@ -119,9 +119,14 @@ def revoke_token(request: HttpRequest, token_id: int) -> Revoked:
 
 @router.post("/socket-ticket", response=Ticket, summary="A ticket that opens one WebSocket")
 def socket_ticket(request: HttpRequest) -> Ticket:
-    """For pages of another origin: offer both subprotocols when the socket is opened, within 30 s."""
+    """For pages of another origin: offer both subprotocols when the socket is opened, within 30 s.
+
+    The socket ends with the token or the session that asked for the ticket.
+    """
     identity = asking(request)
-    ticket = tokens.make_ticket(identity.user, identity.scopes)
+    ticket = tokens.make_ticket(
+        identity.user, identity.scopes, token_id=identity.token_id, session_key=identity.session_key
+    )
     return Ticket(
         ticket=ticket,
         subprotocols=[SUBPROTOCOL, TICKET + ticket],

@@ -12,23 +12,21 @@ import contextlib
 import json
 import logging
 import time
-from collections import Counter
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.db import DatabaseError
 
-from progress import history, logs, metrics
+from progress import crowd, history, logs, metrics
 from progress.closing import CLOSE_ERROR, CLOSE_FLOOD, CLOSE_FORBIDDEN, CLOSE_OVERLOAD, OUTLET_EXTENSION
 from progress.flood import InputRate
 from progress.groups import MCP_LOG_TOPIC, progress_topic
 from progress.history import Frames
 from progress.hub import hub
 from progress.messages import HEARTBEAT_TEXT, PONG_TEXT
+from progress.standing import HIDDEN, until_over
 from progress.threads import in_thread
 from progress.topic import UNSENT_BYTES, Frame, Outlet, Source, Topic, parts_of, websocket_frame
 from progress.viewer import viewer_in
@@ -40,9 +38,6 @@ logger = logging.getLogger(__name__)
 DRAINED_BYTES = 64 * 1024
 SLOW_SECONDS = 20.0
 DRAIN_LOOK_SECONDS = 0.2
-
-# How many sockets each client has open in this process.
-_open_sockets: Counter[str] = Counter()
 
 
 class SlowClient(Exception):
@@ -87,19 +82,19 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self.tasks: list[asyncio.Task[None]] = []
         self.inputs = InputRate()
         self.followed: Topic | None = None
-        self.client = client_of(scope)
+        self.client = crowd.client_of(viewer_in(scope), (scope.get("client") or [None])[0])
         self.socket: metrics.OpenSocket | None = None
         self.heard_at = time.monotonic()
-        _open_sockets[self.client] += 1
-        try:
-            await super().__call__(scope, receive, send)
-        finally:  # however the socket ended, and whether its disconnect was heard or not
-            await self._end()
+        with crowd.counted(self.client):
+            try:
+                await super().__call__(scope, receive, send)
+            finally:  # however the socket ended, and whether its disconnect was heard or not
+                await self._end()
 
     async def connect(self) -> None:
-        if _open_sockets[self.client] > settings.SOCKETS_PER_CLIENT:
+        if crowd.is_crowded(self.client):
             # Not accepted first: clients count failed attempts to wait longer, and an accept resets that.
-            logger.warning("%s has %s sockets open", self.client, settings.SOCKETS_PER_CLIENT)
+            logger.warning("%s has %s sockets and event streams open", self.client, settings.SOCKETS_PER_CLIENT)
             await self.close(CLOSE_OVERLOAD)
             return
         if not await self.may_subscribe():
@@ -114,9 +109,6 @@ class StreamConsumer(AsyncWebsocketConsumer):
             self.socket.closed(code)
 
     async def _end(self) -> None:
-        _open_sockets[self.client] -= 1
-        if not _open_sockets[self.client]:
-            del _open_sockets[self.client]
         if self.socket is not None:
             self.socket.closed()
         for task in self.tasks:
@@ -230,14 +222,6 @@ class StreamConsumer(AsyncWebsocketConsumer):
             self.heard_at = time.monotonic()
 
 
-def client_of(scope: Mapping[str, Any]) -> str:
-    """Whose sockets are counted together: an account's, else those of an address."""
-    user = scope.get("user")
-    if user is not None and user.is_authenticated:
-        return f"user {user.pk}"
-    return str((scope.get("client") or ["local socket"])[0])
-
-
 def parse(text: str | None) -> dict[str, Any]:
     """A client's frame as an object; {} for what is none. The bare text `ping` counts as one."""
     if text is None:
@@ -307,12 +291,9 @@ class CrawlProgressConsumer(StreamConsumer):
 
     async def _until_hidden(self) -> None:
         """A source may become private while others follow it: they are closed within a minute."""
-        while True:
-            await asyncio.sleep(settings.ACCESS_CHECK_SECONDS)
-            with contextlib.suppress(DatabaseError):  # a database that is away says nothing about a right
-                if await self._is_hidden():
-                    await self.close(CLOSE_FORBIDDEN)
-                    return
+        viewer = viewer_in(self.scope)
+        over = await until_over(lambda: HIDDEN if history.is_hidden(self.progress_id, viewer) else None)
+        await self.close(over.close_code)
 
     async def _first_frames(self) -> Frames:
         since = since_of(self.scope["query_string"])

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_GET
 
-from progress import history, metrics
+from progress import crowd, history, metrics
+from progress.closing import CLOSE_OVERLOAD
 from progress.consumers import ProgressSource
 from progress.groups import progress_topic
 from progress.history import Frames
 from progress.hub import hub
+from progress.problem import problem
+from progress.standing import HIDDEN, Look, Over, look_of, until_over
 from progress.threads import in_thread
 from progress.topic import Frame, Source, Topic
 from progress.viewer import viewer_of
+from progress.wire import encode
 
 RETRY_MILLISECONDS = 2_000
+# Before who has too many streams open may ask for one more.
+RETRY_AFTER_SECONDS = 10
+CROWDED = Over(
+    CLOSE_OVERLOAD,
+    "too_many_streams",
+    "There are as many sockets and event streams open as one client may have.",
+    "Close one of them. The operator can raise ARCHON_SOCKETS_PER_CLIENT.",
+)
 
 
 class Events(NamedTuple):
     """A topic as an event stream: `first(since)` and `resync()` read the database, as for its sockets.
 
     `hidden()` says whether it is not for the reader's eyes, who is then told `nothing` and no more. It is asked
-    before anything is shown, and once in a while: who loses the right meanwhile sees the stream end.
+    before anything is shown, and once in a while, as `look` is: who loses the right meanwhile is told so, and the
+    stream ends. `client` is whose streams are counted together.
     """
 
     path: str
@@ -38,12 +51,14 @@ class Events(NamedTuple):
     source: Callable[[], Source]
     first: Callable[[int | None], Frames]
     resync: Callable[[], Frames]
+    client: str
+    look: Look
     hidden: Callable[[], bool] = lambda: False
     nothing: Frames = Frames([], 0)
 
 
 @require_GET
-async def progress_events(request: HttpRequest, progress_id: str) -> StreamingHttpResponse:
+async def progress_events(request: HttpRequest, progress_id: str) -> HttpResponseBase:
     return event_stream(
         request,
         Events(
@@ -53,13 +68,21 @@ async def progress_events(request: HttpRequest, progress_id: str) -> StreamingHt
             partial(ProgressSource, progress_id),
             partial(_first_frames, progress_id),
             partial(history.first_frame, progress_id, resync=True),
+            client_of(request),
+            look_of(request),
             partial(history.is_hidden, progress_id, viewer_of(request)),
             history.nothing_known(progress_id),
         ),
     )
 
 
-def event_stream(request: HttpRequest, stream: Events) -> StreamingHttpResponse:
+def client_of(request: HttpRequest) -> str:
+    return crowd.client_of(viewer_of(request), request.META.get("REMOTE_ADDR"))
+
+
+def event_stream(request: HttpRequest, stream: Events) -> HttpResponseBase:
+    if crowd.is_full(stream.client):
+        return too_many()
     last = request.headers.get("Last-Event-ID") or request.GET.get("since", "")
     since = int(last) if last.isdecimal() and len(last) < 16 else None
     response = StreamingHttpResponse(_stream(stream, since), content_type="text/event-stream")
@@ -68,32 +91,56 @@ def event_stream(request: HttpRequest, stream: Events) -> StreamingHttpResponse:
     return response
 
 
+def too_many() -> HttpResponse:
+    response = problem(429, CROWDED.message, CROWDED.code, CROWDED.hint)
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
 async def _stream(stream: Events, since: int | None) -> AsyncGenerator[str]:
     """Ends when Django closes it: the client went away, or the server stops."""
     reader = metrics.opened(stream.path, stream.shown_id)
     try:
-        async with aclosing(_events(stream, since)) as texts:
-            async for text in texts:
-                with reader.sending(text):
-                    yield text
+        with crowd.counted(stream.client):
+            async with aclosing(_events(stream, since)) as texts:
+                async for text in texts:
+                    with reader.sending(text):
+                        yield text
     finally:
         reader.closed()
 
 
 async def _events(stream: Events, since: int | None) -> AsyncGenerator[str]:
+    if crowd.is_crowded(stream.client):  # others that came in the same moment were let in too
+        yield closed(CROWDED)
+        return
     topic = await hub().join(stream.topic, stream.source)
+    shown = asyncio.Event()
+    watch = asyncio.create_task(_until_over(stream, shown))
     try:
         first = await in_thread(stream.first, since)
         topic.start_at(first.position)
         # Asked after the reading, so that nothing becomes private between the two.
         hidden = await in_thread(stream.hidden)
-        shown, live = (stream.nothing, _silence()) if hidden else (first, _live(topic, stream, first.position))
-        yield f"retry: {RETRY_MILLISECONDS}\n\n" + events(numbered(shown))
-        async with aclosing(_with_heartbeats(live)) as texts:
+        if first.position and not hidden:
+            shown.set()
+        told, live = (stream.nothing, _silence()) if hidden else (first, _live(topic, stream, first.position, shown))
+        yield f"retry: {RETRY_MILLISECONDS}\n\n" + events(numbered(told))
+        async with aclosing(_with_heartbeats(live, watch)) as texts:
             async for text in texts:
                 yield text
     finally:
+        watch.cancel()
         await hub().leave(topic)
+
+
+async def _until_over(stream: Events, shown: asyncio.Event) -> Over:
+    """What was never shown does not become hidden: of that the reader hears nothing at all."""
+
+    def look() -> Over | None:
+        return stream.look() or (HIDDEN if shown.is_set() and stream.hidden() else None)
+
+    return await until_over(look)
 
 
 def _first_frames(progress_id: str, since: int | None) -> Frames:
@@ -112,16 +159,13 @@ async def _silence() -> AsyncGenerator[list[Frame]]:
     yield []
 
 
-async def _live(topic: Topic, stream: Events, position: int) -> AsyncGenerator[list[Frame]]:
+async def _live(topic: Topic, stream: Events, position: int, shown: asyncio.Event) -> AsyncGenerator[list[Frame]]:
     """What follows; where the past is no longer kept, the present stands for it."""
-    shown, looked_at = position > 0, time.monotonic()
     async for batch in topic.follow(position):
-        if not shown or time.monotonic() - looked_at > settings.ACCESS_CHECK_SECONDS:
+        if not shown.is_set():
             if await in_thread(stream.hidden):
-                if shown:
-                    return
                 await asyncio.Event().wait()  # begun by somebody for themselves: to this reader nothing happened
-            shown, looked_at = True, time.monotonic()
+            shown.set()
         newer = [frame for frame in batch if frame[0] > position]
         if newer and newer[0][0] > position + 1:
             newer = numbered(await in_thread(stream.resync))
@@ -130,24 +174,33 @@ async def _live(topic: Topic, stream: Events, position: int) -> AsyncGenerator[l
             position = newer[-1][0]
 
 
-async def _with_heartbeats(frames: AsyncIterator[list[Frame]]) -> AsyncGenerator[str]:
-    """Events as text; a comment line whenever nothing happened for a heartbeat's time."""
+async def _with_heartbeats(frames: AsyncIterator[list[Frame]], watch: asyncio.Task[Over]) -> AsyncGenerator[str]:
+    """Events as text; a comment line whenever nothing happened for a heartbeat's time; why it ends, if it does."""
     waiting = asyncio.ensure_future(anext(frames))
     try:
         while True:
             # Not wait_for: cancelling the wait would end the generator behind it.
-            done, _ = await asyncio.wait({waiting}, timeout=settings.HEARTBEAT_SECONDS)
+            either: set[asyncio.Future[Any]] = {waiting, watch}
+            done, _ = await asyncio.wait(
+                either, timeout=settings.HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if watch in done:
+                yield closed(watch.result())
+                return
             if done:
-                try:
-                    yield events(waiting.result())
-                except StopAsyncIteration:
-                    return
+                yield events(waiting.result())
                 waiting = asyncio.ensure_future(anext(frames))
             else:
                 yield ": heartbeat\n\n"
     finally:
         waiting.cancel()
         await asyncio.wait({waiting})
+
+
+def closed(over: Over) -> str:
+    """The last event, under a name of its own: it is no state of what was followed, and has no number."""
+    why = {"code": over.code, "message": over.message, "hint": over.hint}
+    return f"event: closed\ndata: {encode({'type': 'closed', 'data': {'code': over.close_code, 'error': why}})}\n\n"
 
 
 def events(frames: list[Frame]) -> str:

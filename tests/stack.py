@@ -19,6 +19,7 @@ from urllib.error import HTTPError
 
 import psutil
 from celery import Celery
+from cryptography.fernet import Fernet
 from websockets.sync.client import ClientConnection, connect
 
 from progress.lifeline import tied_to_this_process
@@ -36,6 +37,14 @@ COMMANDS = {
     "worker": ["-m", "celery", "-A", "archon", "worker", *WORKER_OPTIONS, "--loglevel", "WARNING"],
     "beat": ["-m", "celery", "-A", "archon.beat", "beat", "--loglevel", "WARNING"],
     "web": ["-m", "archon.web", "-b", "127.0.0.1", "-v", "0", "archon.asgi:application"],
+}
+# As behind a proxy that ends TLS, but on loopback.
+SERVER_MODE = {
+    "ARCHON_MODE": "server",
+    "ARCHON_HTTPS": "false",
+    "ARCHON_SECRET_KEY": "of-these-tests-and-of-nothing-else-" * 2,
+    "ARCHON_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    "ARCHON_ALLOWED_HOSTS": "127.0.0.1",
 }
 
 

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -370,13 +371,15 @@ async def test_sockets_follow_the_same_rules(settings: Any, path: str) -> None:
 async def test_a_ticket_opens_one_socket(settings: Any) -> None:
     settings.LOCAL_MODE = False
     alice = await get_user_model().objects.acreate(username="alice")
-    ticket = await in_thread(tokens.make_ticket, alice, [Scope.READ])
+    issued = await in_thread(tokens.issue, alice, name="laptop", scopes=[Scope.READ])
+    make = partial(tokens.make_ticket, alice, [Scope.READ], token_id=issued.token.pk)
+    ticket = await in_thread(make)
     offered = ["archon", f"archon.ticket.{ticket}"]
     communicator = socket(SOCKETS[0], offered)
     assert await communicator.connect(timeout=10) == (True, "archon")
     await communicator.disconnect()
     assert not await opens(SOCKETS[0], offered)
-    late = await in_thread(tokens.make_ticket, alice, [Scope.READ])
+    late = await in_thread(make)
     await SocketTicket.objects.aupdate(expires_at=timezone.now())
     assert not await opens(SOCKETS[0], ["archon", f"archon.ticket.{late}"])
 

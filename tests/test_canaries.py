@@ -186,8 +186,9 @@ async def test_no_socket_stream_or_tool_tells_a_secret(operator: Any, lines: lis
     hidden = await in_thread(hidden_of, operator)
     await in_thread(logs.write, "INFO", "mcp", "a call")
     tickets = []
+    key = (await in_thread(tokens.issue, operator, name="of tickets", scopes=tuple(Scope))).token.pk
     for path in (f"/api/crawl-progress/{hidden.progress_id}", "/api/knowledge-items/stream", "/api/mcp/logs/stream"):
-        ticket = await in_thread(tokens.make_ticket, operator, tuple(Scope))
+        ticket = await in_thread(tokens.make_ticket, operator, tuple(Scope), token_id=key)
         tickets.append(ticket)
         headers = [(b"host", b"localhost")]
         offered = ["archon", f"archon.ticket.{ticket}"]

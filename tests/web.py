@@ -101,13 +101,12 @@ class WebProcess(Program):
 
 
 class Writer(Program):
-    """A process of its own that writes progress and publishes it, told what to do line by line: tests/writer.py."""
+    """A process of its own that is told what to do line by line: to write and publish progress (tests/writer.py), or
+    what another program of its kind knows."""
 
-    def __init__(self, world: World, name: str = "writer") -> None:
+    def __init__(self, world: World, name: str = "writer", *, module: str = "tests.writer") -> None:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        super().__init__(
-            [sys.executable, "-m", "tests.writer"], world.environment, world.folder / f"{name}.log", **pipes
-        )
+        super().__init__([sys.executable, "-m", module], world.environment, world.folder / f"{name}.log", **pipes)
 
     def tell(self, verb: str, *arguments: Any) -> None:
         """Without waiting for the answer; `answer` reads it."""
@@ -153,8 +152,8 @@ class World:
     def web(self, name: str = "web", *, port: int | None = None, **options: Any) -> WebProcess:
         return self._keep(WebProcess(self, name, port or free_port(), **options))
 
-    def writer(self, name: str = "writer") -> Writer:
-        return self._keep(Writer(self, name))
+    def writer(self, name: str = "writer", *, module: str = "tests.writer") -> Writer:
+        return self._keep(Writer(self, name, module=module))
 
     def program(
         self, command: list[str], name: str, environment: dict[str, str] | None = None, **pipes: Any

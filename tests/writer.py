@@ -133,12 +133,12 @@ VERBS: dict[str, Callable[..., Any]] = {
 }
 
 
-def main() -> None:
+def main(verbs: dict[str, Callable[..., Any]]) -> None:
     for line in sys.stdin:
         verb, *arguments = json.loads(line)
-        sys.stdout.write(json.dumps(VERBS[verb](*arguments)) + "\n")
+        sys.stdout.write(json.dumps(verbs[verb](*arguments)) + "\n")
         sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main()
+    main(VERBS)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
-from archon.auth import asking
+from archon.identity import asking
 from archon.mcp import PATH, STARTED_AT, VERSION, clients, load_sdk, records, uptime_seconds
 from archon.scopes import Scope
 from progress.models import LogRecord

@@ -12,8 +12,8 @@ from django.utils import timezone
 from ninja import Field, Query, Router, Schema, Status
 
 from archon import vault
-from archon.auth import asking
 from archon.errors import AccessError
+from archon.identity import asking
 from archon.webhooks.models import Delivery, Webhook
 from crawler.engine import guard
 from crawler.urls import canonical_url

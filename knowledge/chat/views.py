@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_GET
 
 from knowledge.chat import actions, events
 from knowledge.chat.consumers import ChatSource
 from progress.history import Frames
+from progress.standing import look_of
 from progress.threads import in_thread
-from progress.views import Events, event_stream
+from progress.views import Events, client_of, event_stream
 
 PATH = "/api/chat/sessions/{session_id}/events"
 
 
 @require_GET
-async def chat_events(request: HttpRequest, session_id: str) -> StreamingHttpResponse:
+async def chat_events(request: HttpRequest, session_id: str) -> HttpResponseBase:
     owner_id = await in_thread(_owner, request)
     return event_stream(
         request,
@@ -28,6 +30,8 @@ async def chat_events(request: HttpRequest, session_id: str) -> StreamingHttpRes
             partial(ChatSource, owner_id, session_id),
             partial(_first, owner_id, session_id),
             partial(events.first_frame, owner_id, session_id, resync=True),
+            client_of(request),
+            look_of(request),
         ),
     )
 

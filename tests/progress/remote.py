@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from tests.stack import checking
 from tests.web import WebProcess
@@ -37,9 +38,16 @@ def request(web: WebProcess, method: str, path: str, **headers: str) -> Answer:
         connection.close()
 
 
-def open_socket(web: WebProcess, path: str) -> ClientConnection:
+def open_socket(
+    web: WebProcess, path: str, headers: dict[str, str] | None = None, *, subprotocols: list[str] | None = None
+) -> ClientConnection:
     """Frames that are not as published fail the test."""
-    return connect(f"ws://127.0.0.1:{web.port}{path}", create_connection=checking(published()))
+    return connect(
+        f"ws://127.0.0.1:{web.port}{path}",
+        create_connection=checking(published()),
+        additional_headers=headers,
+        subprotocols=[Subprotocol(name) for name in subprotocols] if subprotocols else None,
+    )
 
 
 class ServerEvent(NamedTuple):
@@ -74,6 +82,18 @@ class EventStream:
                 self.retry = int(value)
             else:
                 fields[name] = value
+
+    def end(self) -> dict[str, Any]:
+        """The event that says why the stream ends, and nothing after it. Whatever comes before is passed over."""
+        name = ""
+        while line := self.response.readline().decode():
+            field, _, value = line.rstrip("\n").partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data" and name == "closed":
+                assert self.response.read() == b"\n"
+                return dict(json.loads(value))
+        raise AssertionError("the stream ended without a word")
 
     def comment(self) -> str:
         """The next line that is a comment."""

@@ -12,12 +12,13 @@ import pytest
 from channels.testing import WebsocketCommunicator
 from django.test.utils import override_settings
 
-from progress import consumers
-from progress.consumers import StreamConsumer, client_of, parse
+from progress import consumers, crowd
+from progress.consumers import StreamConsumer, parse
 from progress.flood import INPUT_BURST, INPUTS_PER_SECOND
 from progress.history import Frames
 from progress.hub import hub
 from progress.topic import UNSENT_BYTES, WRITE_CHARS, Source, Topic
+from progress.viewer import OPERATOR, Viewer
 from tests.progress.books import Book
 from tests.progress.outlets import Tap, extension
 
@@ -244,17 +245,13 @@ async def test_a_client_has_so_many_sockets_and_no_more(book: Book) -> None:
         await fourth.open()
         for client in (second, fourth):
             await client.socket.disconnect()
-    assert not consumers._open_sockets
+    assert not crowd._open
 
 
 def test_sockets_are_counted_by_account_else_by_address() -> None:
-    class User:
-        pk = 7
-        is_authenticated = True
-
-    assert client_of({"user": User(), "client": ["10.0.0.1", 5]}) == "user 7"
-    assert client_of({"client": ["10.0.0.1", 5]}) == "10.0.0.1"
-    assert client_of({"client": None}) == "local socket"
+    assert crowd.client_of(Viewer(7), "10.0.0.1") == "user 7"
+    assert crowd.client_of(OPERATOR, "10.0.0.1") == "10.0.0.1"
+    assert crowd.client_of(OPERATOR, None) == "local socket"
 
 
 async def test_a_stream_that_fails_is_closed_so_that_the_client_comes_back(
@@ -376,7 +373,7 @@ async def test_a_socket_that_is_gone_leaves_nothing(book: Book, outlet: Tap | No
         await asyncio.wait({life})
         if left := asyncio.all_tasks() - before:
             await asyncio.wait(left)
-    assert not consumers._open_sockets
+    assert not crowd._open
 
 
 # ---- small parts ----

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -230,11 +231,11 @@ async def test_a_hole_that_nothing_fills_is_one_snapshot(monkeypatch: pytest.Mon
         raise AssertionError(since)
 
     monkeypatch.setattr(views, "in_thread", now)
-    stream = views.Events("/path", "an-id", "trimmed", Trimmed, unused, lambda: Frames(["now"], 9))
+    stream = views.Events("/path", "an-id", "trimmed", Trimmed, unused, lambda: Frames(["now"], 9), "me", lambda: None)
     topic = Topic("trimmed", Trimmed(), gapless=True)
     topic.start_at(2)
     topic.append([(8, "eight"), (9, "nine")])
-    live = views._live(topic, stream, 2)
+    live = views._live(topic, stream, 2, asyncio.Event())
     assert await anext(live) == [(9, "now")]
     topic.append([(10, "ten")])
     assert await anext(live) == [(10, "ten")]

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from archon import tokens
-from archon.auth import local_operator, scopes_of
+from archon.identity import local_operator, scopes_of
 from archon.scopes import Scope
 
 

@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from cryptography.fernet import Fernet
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browser.chromium import PHONE, THEMES, WIDE, Theme, visit
 from tests.e2e.browser.screens import Shown, faults_of, fill
 from tests.e2e.browser.test_watching import SOON
-from tests.stack import Stack, free_port, running_stack
+from tests.stack import SERVER_MODE, Stack, free_port, running_stack
 
 pytestmark = pytest.mark.whole
 
@@ -32,13 +31,9 @@ def site_port() -> int:
 
 @pytest.fixture(scope="module")
 def server(site_port: int) -> Iterator[Stack]:
-    """As behind a proxy that ends TLS, but on loopback; the operator is who asks outside of the browser."""
+    """The operator is who asks outside of the browser."""
     settings = {
-        "ARCHON_MODE": "server",
-        "ARCHON_HTTPS": "false",
-        "ARCHON_SECRET_KEY": "of-these-tests-and-of-nothing-else-" * 2,
-        "ARCHON_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-        "ARCHON_ALLOWED_HOSTS": "127.0.0.1",
+        **SERVER_MODE,
         "ARCHON_CRAWL_ALLOW_PRIVATE": f"127.0.0.1:{site_port}",
     }
     with running_stack(ACCOUNTS, **settings) as stack:
