@@ -25,6 +25,10 @@ from kombu.entity import Queue
 
 from archon.env import Environment
 
+# A question times all vectors is a millisecond's work. A second thread of numpy's would wait for it with all of the
+# other core, which has work of its own: searches then take twice as long. Before numpy is loaded, and for children.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment.of_process(BASE_DIR / ".env")
 

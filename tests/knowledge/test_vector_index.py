@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,9 +33,10 @@ class Filled(NamedTuple):
     chunks: list[int]
     vectors: np.ndarray[Any, np.dtype[np.float32]]
     small: KnowledgeItem
+    large: KnowledgeItem
 
-    def exactly(self, asked: Vector, rows: range | None = None) -> list[int]:
-        chosen = np.array(rows if rows is not None else range(ROWS))
+    def exactly(self, asked: Vector, rows: Sequence[int] = range(ROWS)) -> list[int]:
+        chosen = np.array(rows)
         best = chosen[np.argsort(-(self.vectors[chosen] @ asked))[:10]]
         return [self.chunks[row] for row in best]
 
@@ -67,7 +71,7 @@ def filled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> F
         for chunk, vector in zip(chunks, unit(vectors), strict=True)
     )
     vector_index().prepare(space)
-    return Filled(space, chunks, unit(vectors), small)
+    return Filled(space, chunks, unit(vectors), small, large)
 
 
 def stored(items: list[KnowledgeItem]) -> list[int]:
@@ -108,9 +112,10 @@ def test_nearly_all_of_the_nearest_are_found_best_first(filled: Filled) -> None:
         assert [found.score for found in ranked] == pytest.approx([cosines[f.chunk_id] for f in ranked], abs=1e-4)
 
 
-def test_of_one_source_the_nearest_are_found_among_its_own(filled: Filled) -> None:
-    asked, own = questions(filled), range(0, ROWS, 3)
-    found = [filled.nearest(one, [filled.small.pk]) for one in asked]
+@pytest.mark.parametrize("which", ["small", "large"])
+def test_of_one_source_the_nearest_are_found_among_its_own(filled: Filled, which: str) -> None:
+    asked, own = questions(filled), [row for row in range(ROWS) if (row % 3 == 0) == (which == "small")]
+    found = [filled.nearest(one, [getattr(filled, which).pk]) for one in asked]
     assert all(set(one) <= {filled.chunks[row] for row in own} for one in found)
     assert recall(found, [filled.exactly(one, own) for one in asked]) >= 0.98
     assert filled.nearest(asked[0], [-1]) == []
@@ -170,3 +175,17 @@ def test_beyond_the_exact_rows_a_chunk_costs_bits_only(monkeypatch: pytest.Monke
     held = sum(column._data.nbytes for column in (made.signs, made.ids, made.items))
     # 48 bytes of signs and two numbers of eight, and room to grow up to twice that.
     assert held <= 10_000 * (48 + 16) * 2
+
+
+def test_a_product_of_vectors_keeps_to_one_thread() -> None:
+    """Of the whole process: a second one of numpy's would spin on the other core and halve the speed of searches."""
+    program = """
+import os, django
+django.setup()
+from knowledge.search import matrix
+import numpy as np
+np.ones((2_000, 384), "<f4") @ np.ones(384, "<f4")
+print(len(os.listdir("/proc/self/task")))
+"""
+    told = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
+    assert told.stdout.strip() == "1"
