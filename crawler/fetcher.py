@@ -36,6 +36,9 @@ PAGE_TYPES = (
     "text/x-rst",
 )
 MAX_ROBOTS_REDIRECTS = 5
+ROBOTS_SECONDS = 30
+# Beside the pages in flight: hosts that do not answer must not keep the pages of others waiting.
+ROBOTS_AT_ONCE = 64
 _PDF = b"%PDF-"
 
 
@@ -98,6 +101,7 @@ class Fetcher:
         self._guard = guard
         self._browser: Browser | None = None
         self._slots = asyncio.Semaphore(settings.concurrency)
+        self._robots_slots = asyncio.Semaphore(ROBOTS_AT_ONCE)
         self._strategy: Strategy | None = None
         self._closed = False
 
@@ -226,7 +230,10 @@ class Fetcher:
             cut=True,
         )
         try:
-            _, reply = await self._crawl(canonical_url("/robots.txt", base=origin), request)
+            async with self._robots_slots, asyncio.timeout(ROBOTS_SECONDS):
+                _, reply = await self._ask(canonical_url("/robots.txt", base=origin), request)
+        except TimeoutError:
+            return RobotsRules.from_response(None, b"")
         except FetchError as error:
             if error.code in ("too_many_redirects", "bad_redirect"):
                 return RobotsRules.from_response(404, b"")
@@ -235,13 +242,16 @@ class Fetcher:
 
     async def _crawl(self, url: str, request: "Request") -> tuple[str, "Reply"]:
         async with self._slots:
-            strategy = await self._started()
-            try:
-                response = await strategy.crawl(url, config=request)
-            except (FetchError, RuntimeError):  # a session that is closed fails in words of its own
-                if self._closed:
-                    raise _closed() from None
-                raise
+            return await self._ask(url, request)
+
+    async def _ask(self, url: str, request: "Request") -> tuple[str, "Reply"]:
+        strategy = await self._started()
+        try:
+            response = await strategy.crawl(url, config=request)
+        except (FetchError, RuntimeError):  # a session that is closed fails in words of its own
+            if self._closed:
+                raise _closed() from None
+            raise
         return response.html, response.reply
 
     def _headers(

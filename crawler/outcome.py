@@ -172,7 +172,12 @@ class Outcomes:
 
     def _discover(self, url: CrawlUrl, page: Page) -> Beginning:
         """What the seed is and what its site names: the log tells it, the frontier gets it with the seed's links."""
-        rules = self.rules.of(page.final_url)
+
+        def keep() -> None:
+            frontier.renew(url.lease_owner, [url.id])
+            self.look()
+
+        rules = self.rules.of(page.final_url, keep)
         advance(self.job, Status.ANALYZING, Status.DISCOVERING, "Looking for sitemaps and llms.txt")
         agent = settings.USER_AGENT if self.job.respect_robots else None
         fetch = partial(self.turns.polite, fetcher().fetch)
@@ -181,8 +186,7 @@ class Outcomes:
         future = submit(begin(page, fetch, rules, agent=agent, belongs=belongs, limits=limits, github=hub))
         try:
             while not wait([future], LOOK_SECONDS).done:
-                frontier.renew(url.lease_owner, [url.id])
-                self.look()
+                keep()
             with unreadable(page.final_url):
                 begun = future.result()
         finally:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
+from functools import lru_cache
+
 from django.conf import settings
 
 from crawler.engine import fetcher, github
@@ -12,30 +19,92 @@ from crawler.urls import origin_of
 from progress.failpoints import failpoint
 from progress.loop import submit
 
-ROBOTS_SECONDS = 30
+# What nobody came back for is forgotten after this long.
+FORGET_SECONDS = 120
+LOOK_SECONDS = 0.5
+
+
+class Asks:
+    """The robots.txt that this process is asking for. They go on when a slice ends: the next one finds the answer."""
+
+    def __init__(self) -> None:
+        self._asked: dict[tuple[int, str], tuple[float, Future[RobotsRules]]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, job_id: int, origin: str) -> Future[RobotsRules]:
+        now = time.monotonic()
+        with self._lock:
+            for key, (since, asked) in list(self._asked.items()):
+                if asked.done() and now - since > FORGET_SECONDS:
+                    del self._asked[key]
+            if (job_id, origin) not in self._asked:
+                self._asked[job_id, origin] = now, submit(fetcher().fetch_robots(origin))
+            return self._asked[job_id, origin][1]
+
+    def answer(self, job_id: int, origin: str) -> RobotsRules | None:
+        """None while there is none. It is given once: whoever wants it again asks again."""
+        asked = self.of(job_id, origin)
+        if not asked.done():
+            return None
+        with self._lock:
+            self._asked.pop((job_id, origin), None)
+        try:
+            return asked.result()
+        except (ForbiddenAddress, InvalidUrl):  # it leads to where we never go: there is none
+            return RobotsRules.from_response(404, b"")
+
+
+@lru_cache(maxsize=1)
+def _asks_of(pid: int) -> Asks:
+    return Asks()
 
 
 class JobRules:
+    """Of one slice, in one thread."""
+
     def __init__(self, job: CrawlJob) -> None:
         self._job = job
         self._github = github()
+        self._asks = _asks_of(os.getpid())
         self._read: dict[str, RobotsRules] = {}
+        self._awaited: set[str] = set()
 
-    def of(self, url: str) -> RobotsRules:
-        """The rules of the origin that serves this URL. An archive of GitHub is one file that a person asked for, as
-        they would with git clone: no robots.txt is asked for it."""
-        origin = origin_of(self._github.address(url))
-        if origin == self._github.archives:
-            return RobotsRules.from_response(404, b"")
-        if origin in self._read:
-            return self._read[origin]
-        rules = self._stored(origin) or self._store(origin, _ask(origin))
-        self._read[origin] = rules
-        return rules
+    def origin(self, url: str) -> str:
+        """Whose robots.txt counts for this URL."""
+        return origin_of(self._github.address(url))
 
-    def _stored(self, origin: str) -> RobotsRules | None:
-        row = self._job.robots.filter(origin=origin).first()
-        return row.rules if row else None
+    def of(self, url: str, look: Callable[[], None] = lambda: None) -> RobotsRules:
+        """Waits for an answer that is not there yet, and calls `look` meanwhile: it may raise."""
+        origin = self.origin(url)
+        self.ask([origin])
+        while origin not in self._read:
+            wait([self._asks.of(self._job.pk, origin)], LOOK_SECONDS)
+            look()
+            self.ask([origin])
+        return self._read[origin]
+
+    def ask(self, origins: Iterable[str]) -> None:
+        """Take what answers came since, and ask the hosts that were not asked yet: all at once, and without waiting."""
+        unknown = set(origins) - self._read.keys()
+        self._load(unknown - self._awaited)
+        for origin in unknown - self._read.keys():
+            self._awaited.add(origin)
+            answer = self._asks.answer(self._job.pk, origin)
+            if answer is not None:
+                self._awaited.discard(origin)
+                self._read[origin] = self._store(origin, answer)
+
+    def when_answered(self, origin: str, call: Callable[[], None]) -> None:
+        """From another thread, or at once."""
+        self._asks.of(self._job.pk, origin).add_done_callback(lambda _: call())
+
+    def _load(self, origins: set[str]) -> None:
+        """An archive of GitHub is one file that a person asked for, as they would with git clone: no robots.txt is
+        asked for it."""
+        if self._github.archives in origins:
+            self._read[self._github.archives] = RobotsRules.from_response(404, b"")
+        if origins:
+            self._read.update({row.origin: row.rules for row in self._job.robots.filter(origin__in=origins)})
 
     def _store(self, origin: str, rules: RobotsRules) -> RobotsRules:
         """An answer holds for the crawl, and of two that came at once the first; no answer is asked for again."""
@@ -44,7 +113,8 @@ class JobRules:
         row = CrawlRobots(job=self._job, origin=origin, status=rules.status, body=rules.body)
         CrawlRobots.objects.bulk_create([row], ignore_conflicts=True)
         failpoint("robots.after_commit")
-        return self._stored(origin) or rules
+        stored = self._job.robots.filter(origin=origin).first()
+        return stored.rules if stored else rules
 
     def known(self, origin: str) -> RobotsRules | None:
         """The rules of a host if they were read already: asks neither it nor the database."""
@@ -55,22 +125,11 @@ class JobRules:
 
     def surely_forbids(self, url: str) -> bool:
         """By rules already read; a further origin's are read when its first page is claimed."""
-        return origin_of(self._github.address(url)) in self._read and self.forbids(url)
+        return self.origin(url) in self._read and self.forbids(url)
 
     def are_unreachable(self, url: str) -> bool:
         """No page may be fetched then (RFC 9309), unless the crawl does not ask for them."""
         return self._job.respect_robots and self.of(url).unreachable
-
-
-def _ask(origin: str) -> RobotsRules:
-    asked = submit(fetcher().fetch_robots(origin))
-    try:
-        return asked.result(ROBOTS_SECONDS)
-    except (ForbiddenAddress, InvalidUrl):  # it leads to where we never go: there is none
-        return RobotsRules.from_response(404, b"")
-    except TimeoutError:
-        asked.cancel()
-        return RobotsRules.from_response(None, b"")
 
 
 def robots_unreachable(url: str) -> FetchError:

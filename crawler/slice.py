@@ -16,6 +16,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from crawler import admission, frontier
+from crawler.asking import Asking
 from crawler.discovery import SEED_TYPES
 from crawler.engine import fetcher, github
 from crawler.fetcher import PAGE_TYPES
@@ -72,12 +73,15 @@ class Slice:
         # By a number of each fetch: a slice that stood still may claim a URL again while its first fetch still flies.
         self.flying: dict[int, tuple[CrawlUrl, Future[Got]]] = {}
         self.numbers = count()
-        self.landed: queue.SimpleQueue[int] = queue.SimpleQueue()
+        # None: a robots.txt was answered.
+        self.landed: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self.rules = JobRules(job)
         self.turns = Turns(job, self.owner, self.rules)
+        self.asking = Asking(self.rules, self.turns, lambda: self.landed.put(None))
         self.outcomes = Outcomes(job, self.rules, self.turns, self._look)
         self.started = self.looked_at = self.renewed_at = time.monotonic()
         self.retry_at = self.told_at = 0.0
+        self.recorded = self.only_asked = False
 
     @property
     def out_of_time(self) -> bool:
@@ -87,14 +91,13 @@ class Slice:
         if len(frontier.live_owners(self.job)) >= settings.CRAWL_SLICES_PER_JOB:
             return False
         self._begin()
-        self.started = time.monotonic()  # a robots.txt that takes its time must not leave a slice without pages
         while self._claim() or self.flying or self._await_retry():
             outcomes = self._collect()
             if outcomes:
                 self._record(outcomes)
             self._look()
         tracker.flush(self.job.progress_id)
-        return CrawlUrl.objects.filter(job=self.job).due(timezone.now()).exists()
+        return bool(len(self.asking)) or CrawlUrl.objects.filter(job=self.job).due(timezone.now()).exists()
 
     def close(self) -> None:
         """Stop what is in flight, and give the URLs back."""
@@ -109,14 +112,16 @@ class Slice:
         failpoint("slice.begin")
         advance(self.job, Status.STARTING, Status.ANALYZING, f"Reading robots.txt of {origin_of(self.job.url)}")
         self.outcomes.known |= set(CrawlUrl.objects.filter(job=self.job).values_list("url_hash", flat=True)[:10_000])
-        self.rules.of(self.job.url)
+        self.rules.ask([self.rules.origin(self.job.url)])
 
     # ---- fetching ----
 
     def _claim(self) -> bool:
         """Keep the fetcher busy. False when there is nothing (more) to claim."""
-        if self.out_of_time:
-            return False
+        self.only_asked = False
+        self._judge([])
+        if self.out_of_time:  # a slice that got nowhere yet waits for the answer of a host
+            return bool(len(self.asking)) and not self.recorded
         self._send(self.turns.due())
         # Where the host sets the pace, pages claimed ahead would only be kept from nobody.
         least = min(CLAIM_SIZE // 2, settings.CRAWL_CONCURRENCY) if self.turns.seed_is_free else 1
@@ -124,21 +129,27 @@ class Slice:
         in_flight = max(0, len(self.flying) - self.landed.qsize())
         free = settings.CRAWL_CONCURRENCY - in_flight - len(self.turns)
         if len(self.turns) or free < least:
-            return bool(len(self.turns))
+            return bool(len(self.turns) or len(self.asking))
         urls = frontier.claim(self.job, self.owner, min(free, CLAIM_SIZE) if self.turns.seed_is_free else 1)
+        self.only_asked = bool(urls) and not self._judge(urls)
+        return bool(urls or len(self.asking))
+
+    def _judge(self, claimed: list[CrawlUrl]) -> bool:
+        """Fetch, or refuse, the pages whose host's robots.txt is known by now: whether there were any."""
         refused: list[Outcome] = []
         allowed: list[CrawlUrl] = []
-        for url in urls:
+        for url in self.asking.known(claimed) if self.job.respect_robots else claimed:
             refusal = self.outcomes.refusal(url)
             if refusal is None:
                 allowed.append(url)
             else:
                 refused.append(refusal)
-        self.turns.add(allowed)
-        self._send(self.turns.due())
+        if allowed:
+            self.turns.add(allowed)
+            self._send(self.turns.due())
         if refused:
             self._record(refused)
-        return bool(urls)
+        return bool(allowed or refused)
 
     def _send(self, urls: list[CrawlUrl]) -> None:
         asked = [url.url_hash for url in urls] if self.job.conditional else []
@@ -187,17 +198,23 @@ class Slice:
     def _collect(self) -> list[Outcome]:
         """Wait for a page, then take all that landed meanwhile."""
         outcomes: list[Outcome] = []
+        patience = self._patience()
         try:
-            outcomes.append(self._outcome(self.landed.get(timeout=self._patience())))
             while len(outcomes) < BATCH_SIZE:
-                outcomes.append(self._outcome(self.landed.get_nowait()))
+                landed = self.landed.get(timeout=patience)
+                patience = 0.0
+                if landed is not None:
+                    outcomes.append(self._outcome(landed))
         except queue.Empty:
             pass
         return outcomes
 
     def _patience(self) -> float:
         """Seconds until something other than a page that lands wants attention."""
-        moments = [self.turns.ask_at] if len(self.turns) else [] if self.flying else [self.retry_at]
+        if self.only_asked:  # behind the pages that wait for their hosts others may be due
+            return 0.0
+        busy = self.flying or len(self.asking)
+        moments = [self.turns.ask_at] if len(self.turns) else [] if busy else [self.retry_at]
         return max(0.0, min([LOOK_SECONDS, *(moment - time.monotonic() for moment in moments)]))
 
     def _outcome(self, landed: int) -> Outcome:
@@ -206,6 +223,7 @@ class Slice:
     # ---- the database ----
 
     def _record(self, outcomes: list[Outcome]) -> None:
+        self.recorded = True
         for split in [outcome for outcome in outcomes if isinstance(outcome, Split)]:
             if not record_parts(self.job, split):
                 outcomes.remove(split)
@@ -238,5 +256,7 @@ class Slice:
                 raise ProgressEnded(f"The crawl is {row.status}.")
         if now - self.renewed_at >= settings.CRAWL_LEASE_SECONDS / 3:
             self.renewed_at = now
-            frontier.renew(self.owner, [*(url.id for url, _ in self.flying.values()), *self.turns.ids])
+            frontier.renew(
+                self.owner, [*(url.id for url, _ in self.flying.values()), *self.turns.ids, *self.asking.ids]
+            )
             self.turns.renew()

@@ -50,7 +50,8 @@ class Turns:
         return self.pace(origin_of(github().address(self._job.url))).is_free
 
     def pace(self, origin: str) -> Pace:
-        return pace_of(origin, self._rules.of(f"{origin}/") if self._job.respect_robots else None)
+        """By what is known of the host: no page of it waits here before its robots.txt was read."""
+        return pace_of(origin, self._rules.known(origin) if self._job.respect_robots else None)
 
     def add(self, urls: Iterable[CrawlUrl]) -> None:
         self._waiting += urls
@@ -68,7 +69,7 @@ class Turns:
         may_go: list[CrawlUrl] = []
         for origin, urls in groups.items():
             if origin in held:
-                self._postpone(origin, urls, held[origin])
+                self.postpone(origin, urls, held[origin])
             else:
                 may_go += self._take(origin, urls)
         return may_go
@@ -83,14 +84,14 @@ class Turns:
             self._tokens[url.id] = (origin, token)
         left = urls[grant.count :]
         if left and grant.wait > LONG_WAIT_SECONDS:
-            self._postpone(origin, left, timezone.now() + timedelta(seconds=grant.wait))
+            self.postpone(origin, left, timezone.now() + timedelta(seconds=grant.wait))
         elif left:
             self._waiting += left
             again = time.monotonic() + grant.wait
             self.ask_at = min(self.ask_at or again, again)
         return urls[: grant.count]
 
-    def _postpone(self, origin: str, urls: list[CrawlUrl], until: datetime) -> None:
+    def postpone(self, origin: str, urls: list[CrawlUrl], until: datetime) -> None:
         """Of this crawl's pages on the host none is due before; the sweep wakes the crawl then."""
         with transaction.atomic():
             tracker.lock(self._job.progress_id)

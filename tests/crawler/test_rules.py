@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from aiohttp import web
 from django.db import connection
 
-from crawler import actions
+from crawler import actions, frontier, slice
+from crawler.errors import WrongState
 from crawler.hosts import of_crawl
-from crawler.models import CrawlJob
+from crawler.models import CrawlJob, CrawlUrl
 from crawler.rules import JobRules
+from crawler.urls import url_hash
 from progress import tracker
+from progress.models import Progress
 from progress.viewer import OPERATOR
 from tests.crawler.jobs import job_of
-from tests.site import Answer, LocalSite
+from tests.site import Answer, LocalSite, docs_site
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +75,101 @@ def test_a_host_that_answers_otherwise_the_second_time_is_judged_by_its_first_an
         late = JobRules(CrawlJob.objects.get(pk=job.pk))
         assert JobRules(job).forbids(f"{site.url}/docs/")
         site.routes["/robots.txt"] = Answer("", 404)
-        stored = late._stored
-        seen = iter([lambda _: None])  # it looked before the other had written
-        monkeypatch.setattr(late, "_stored", lambda origin: next(seen, stored)(origin))
+        monkeypatch.setattr(late, "_load", lambda origins: None)  # it looked before the other had written
         assert late.forbids(f"{site.url}/docs/")
+
+
+@pytest.fixture
+def silent() -> Iterator[list[str]]:
+    """Hosts that take a connection and say nothing."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(50)]
+        yield [f"http://127.0.0.1:{listener.getsockname()[1]}" for listener in listeners]
+
+
+def queue(job: CrawlJob, urls: list[str]) -> None:
+    rows = [CrawlUrl(job=job, url=url, url_hash=url_hash(url), depth=1) for url in urls]
+    CrawlUrl.objects.bulk_create(rows)
+    tracker.update(job.progress_id, add={"total_pages": len(rows)})
+
+
+@contextmanager
+def slices(job: CrawlJob) -> Iterator[None]:
+    """One after another in a thread, as workers run them; at the end the crawl is cancelled, if it is not over."""
+
+    def work() -> None:
+        while slice.run(CrawlJob.objects.get(pk=job.pk)):
+            pass
+        connection.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        with suppress(WrongState):
+            actions.cancel(job.progress_id, viewer=OPERATOR)
+        worker.join(30)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_hosts_that_do_not_answer_keep_no_page_of_another_waiting_and_lose_no_lease(
+    silent: list[str], settings: Any
+) -> None:
+    settings.CRAWL_LEASE_SECONDS = 1
+    with LocalSite(docs_site(6)) as site:
+        job = job_of(f"{site.url}/docs/", max_pages=1_000)
+        queue(job, [f"{host}/{page}" for page in range(2) for host in silent])
+        with slices(job):
+            done = CrawlUrl.objects.filter(job=job, state=CrawlUrl.State.DONE)
+            wait_until(lambda: done.count() == 6)
+            asked = CrawlUrl.objects.filter(job=job, state=CrawlUrl.State.LEASED)
+            wait_until(lambda: asked.count() >= len(silent))
+            first = max(until for until in asked.values_list("lease_until", flat=True) if until)
+            wait_until(lambda: asked.filter(lease_until__gt=first + timedelta(seconds=1)).count() >= len(silent))
+            assert frontier.claim(job, "another", 1_000) == []
+            assert not CrawlUrl.objects.filter(job=job, attempts__gt=1).exists()
+            assert set(asked.values_list("epoch", flat=True)) == {1}
+        assert Progress.objects.get(pk=job.progress_id).status == "cancelled"
+
+
+def test_a_slice_that_ends_hands_what_it_asked_for_to_the_next(settings: Any) -> None:
+    settings.SLICE_SECONDS = 0.2
+    page = Answer("<h1>Page</h1><p>Text.</p>", delay=0.05)
+    late = Answer("User-agent: *\nDisallow: /no", content_type="text/plain", delay=1)
+    with (
+        LocalSite({"/docs/": page}) as site,
+        LocalSite({"/robots.txt": late, "/no": page, "/yes": page}) as other,
+    ):
+        job = job_of(f"{site.url}/docs/")
+        queue(job, [f"{other.url}/no", f"{other.url}/yes"])
+        with slices(job):
+            wait_until(lambda: Progress.objects.get(pk=job.progress_id).ended)
+        assert other.paths == ["/robots.txt", "/yes"]
+    states = {url.url: (url.state, url.attempts) for url in CrawlUrl.objects.filter(job=job)}
+    assert states == {
+        f"{site.url}/docs/": ("done", 1),
+        f"{other.url}/no": ("skipped", 1),
+        f"{other.url}/yes": ("done", 1),
+    }
+
+
+def test_a_page_whose_robots_txt_cannot_be_read_failed_and_was_not_skipped() -> None:
+    with LocalSite({"/docs/": "<h1>Docs</h1><p>Text.</p>"}) as site:
+        job = job_of(f"{site.url}/docs/")
+        queue(job, ["http://127.0.0.1:9/page"])
+        CrawlUrl.objects.filter(job=job, depth=1).update(attempts=2)  # two have failed already
+        with slices(job):
+            wait_until(lambda: Progress.objects.get(pk=job.progress_id).ended)
+    row = Progress.objects.get(pk=job.progress_id)
+    assert (row.status, row.processed_pages, row.failed_pages, row.skipped_pages) == ("completed", 2, 1, 0)
+    url = CrawlUrl.objects.get(job=job, depth=1)
+    assert (url.state, url.attempts, url.error_code) == ("failed", 3, "robots_unreachable")
+    assert "RFC 9309" in url.error_message
+    assert "respect_robots" in url.error_hint
