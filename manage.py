@@ -23,6 +23,12 @@ def main() -> None:
         if "--traceback" in sys.argv:
             raise
         sys.exit(f"{error} See docs/configuration.md.")
+    except Exception as error:
+        from archon.data_folder import why_full
+
+        if "--traceback" in sys.argv or not (told := why_full(error)):
+            raise
+        sys.exit(told)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+
+from progress import disk
 
 DATABASE = "archon.sqlite3"
 ABOUT = "about.json"
@@ -44,7 +47,7 @@ def back_up(target: Path) -> int:
     source = database_file()
     if target.exists():
         raise BackupError(f"{target} exists already; name another file.")
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".archon-backup-") as folder:
+    with folder_beside(target) as folder:
         copy = Path(folder) / DATABASE
         with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(copy)) as made:
             live.backup(made, pages=PAGES_PER_STEP)
@@ -62,6 +65,18 @@ def back_up(target: Path) -> int:
     return target.stat().st_size
 
 
+@contextmanager
+def folder_beside(place: Path) -> Iterator[str]:
+    """For what is not whole yet; it goes with all that is in it, also when there is no room for that."""
+    try:
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".archon-backup-") as folder:
+            yield folder
+    except (OSError, sqlite3.Error) as error:
+        if not disk.is_full(error):
+            raise
+        raise BackupError(f"There is not room enough in {place.parent}; nothing was changed. Make room.") from error
+
+
 def facts() -> dict[str, Any]:
     applied = sorted(f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations())
     return {"format": 1, "created_at": datetime.now(UTC).isoformat(), "migrations": applied}
@@ -76,7 +91,7 @@ def restore(source: Path, *, replace: bool = False) -> dict[str, Any]:
     if place.exists() and not replace:
         raise BackupError(f"{place} exists; restore with --replace, which keeps it as {place.name}.before-restore.")
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".archon-restore-") as folder:
+    with folder_beside(place) as folder:
         about = unpacked(source, Path(folder))
         check(Path(folder) / DATABASE)
         connection.close()
@@ -106,6 +121,8 @@ def unpacked(source: Path, folder: Path) -> dict[str, Any]:
                     shutil.copyfileobj(packed, file)
         about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (tarfile.TarError, OSError, ValueError) as error:
+        if disk.is_full(error):
+            raise
         raise BackupError(f"{source} is not a backup of Archon: {error}") from error
     return about
 

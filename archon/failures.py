@@ -1,4 +1,5 @@
-"""What a request is answered that nothing foresaw, and one whose database was away: in the API's shape for the API.
+"""What a request is answered that nothing foresaw, and one whose database was away or whose disk is full: in the
+API's shape for the API.
 
 Django calls `server_error` for what a view or a middleware raised, inside the handling of that error, and the
 other two for what it refuses itself. A method that an address does not take has no such hook: `WrongMethod`.
@@ -17,6 +18,7 @@ from django.views.defaults import server_error as plain_page
 
 from archon.auth import GetResponse
 from archon.screens import dashboard
+from progress import disk
 from progress.problem import problem
 
 RETRY_AFTER_SECONDS = 5
@@ -24,6 +26,10 @@ RETRY_AFTER_SECONDS = 5
 
 def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
+    if error is not None and disk.is_full(error):
+        full = problem(507, disk.FULL["message"], disk.FULL["code"], disk.FULL["hint"])
+        full["Retry-After"] = str(disk.LOOK_AGAIN_SECONDS)
+        return full
     if isinstance(error, (OperationalError, InterfaceError)):
         told = f"The database does not answer ({type(error).__name__})."
         hint = "Try again in a few seconds; `manage.py doctor` says what is wrong."

@@ -1,8 +1,9 @@
 """/health and /ready: is the web process alive, and can Archon do its work?
 
 /health is 200 while the web process answers; `ready` in its body and the status of /ready say
-whether database, Redis and a worker do their part. The probes run beside the requests, at most
-once a second: a database that hangs makes its check red and the answer no slower.
+whether database, Redis and a worker do their part, and whether anything can be stored. The probes
+run beside the requests, at most once a second: a database that hangs makes its check red and the
+answer no slower.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from archon.models import Canary
 from archon.tasks import WORKER
 from knowledge.embedding import embedder
 from knowledge.embedding.models import EmbeddingSpace
+from progress import disk
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ USABLE_SECONDS = 3.0
 ANSWER_SECONDS = 2.0
 CANARY_LATE_SECONDS = 90
 REQUIRED = ("database", "redis", "worker")
+FULL = "full: nothing can be stored"
 
 
 class Check(TypedDict):
@@ -88,7 +91,7 @@ class Probes:
 
 def probe() -> Checks:
     try:
-        return {"redis": check_redis(), **check_what_the_database_tells()}
+        return {"redis": check_redis(), "disk": check_disk(), **check_what_the_database_tells()}
     finally:
         # The thread ends here; its connection would stay open behind it.
         connection.close()
@@ -100,6 +103,17 @@ def check_redis() -> Check:
     except RedisError as error:
         return failed(error)
     return {"status": "ok", "detail": ""}
+
+
+def check_disk() -> Check:
+    """Below the mark crawls pause and nothing is taken in, but what is there can be searched and asked."""
+    free = disk.free_megabytes()
+    if not free:
+        return {"status": "failed", "detail": FULL}
+    if disk.refusal(free) is None:
+        return {"status": "ok", "detail": ""}
+    told = f"{free:,} MB are free, {settings.DISK_FREE_MB:,} have to stay free: crawls pause, uploads are refused"
+    return {"status": "failed", "detail": told}
 
 
 def check_what_the_database_tells() -> dict[str, Check]:
@@ -144,7 +158,7 @@ def failed(error: Exception) -> Check:
 
 def no_answer() -> Checks:
     red: Check = {"status": "failed", "detail": f"no answer within {ANSWER_SECONDS:.0f} s"}
-    return {**dict.fromkeys(REQUIRED, red), "embedder": red}
+    return {**dict.fromkeys(REQUIRED, red), "embedder": red, "disk": red}
 
 
 probes = Probes(probe)
@@ -162,9 +176,10 @@ def ready(request: HttpRequest) -> JsonResponse:
 
 def answer(*, status_when_red: int) -> JsonResponse:
     checks = probes.checks()
-    is_ready = all(checks[name]["status"] == "ok" for name in REQUIRED)
+    room = checks["disk"]
+    is_ready = all(checks[name]["status"] == "ok" for name in REQUIRED) and room["detail"] != FULL
     body = {
-        "status": "healthy" if is_ready else word_for(checks),
+        "status": "healthy" if is_ready and room["status"] == "ok" else word_for(checks),
         "service": "archon",
         "timestamp": timezone.now().isoformat(),
         "ready": is_ready,

@@ -13,7 +13,6 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -23,6 +22,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from kombu.entity import Queue
 
+from archon.data_folder import kept_key, usable
 from archon.env import Environment
 
 # A question times all vectors is a millisecond's work. A second thread of numpy's would wait for it with all of the
@@ -43,8 +43,7 @@ MODE = env.choice(
     ("local", "server"),
 )
 LOCAL_MODE = MODE == "local"
-DATA_DIR = env.path("ARCHON_DATA_DIR", BASE_DIR / "var", "Folder of the database, Redis and logs.", shown="var")
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR = usable(env.path("ARCHON_DATA_DIR", BASE_DIR / "var", "Folder of the database, Redis and logs.", shown="var"))
 HOST = env.text("ARCHON_HOST", "127.0.0.1", "Address that `make up` serves on.")
 PORT = env.integer("ARCHON_PORT", 8080, "Port that `make up` serves on.", at_least=1, at_most=65535)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -79,25 +78,13 @@ def is_fernet_key(key: str) -> bool:
         return False
 
 
-def local_key(path: Path, make: Callable[[], str]) -> str:
-    """Made on the first start and kept, so that sessions and stored secrets survive a restart."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="utf-8").strip()
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        key = make()
-        file.write(key)
-    return key
-
-
 env.group("Access and security")
 DEBUG = env.flag("ARCHON_DEBUG", False, "Django's debug pages. Never on a server.")
 SECRET_KEY = env.secret("ARCHON_SECRET_KEY", "", "Signs sessions. Made and kept under the data folder in local mode.")
 if not SECRET_KEY:
     if not LOCAL_MODE:
         raise ImproperlyConfigured("ARCHON_SECRET_KEY is required when ARCHON_MODE=server: 50 random characters.")
-    SECRET_KEY = local_key(DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(50))
+    SECRET_KEY = kept_key(DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(50))
 
 ENCRYPTION_KEYS = tuple(
     key.strip()
@@ -110,7 +97,7 @@ ENCRYPTION_KEYS = tuple(
 )
 if not ENCRYPTION_KEYS:
     # On a server it may be left out until something is stored: the first webhook asks for it.
-    ENCRYPTION_KEYS = (local_key(DATA_DIR / "encryption_key", fernet_key),) if LOCAL_MODE else ()
+    ENCRYPTION_KEYS = (kept_key(DATA_DIR / "encryption_key", fernet_key),) if LOCAL_MODE else ()
 for number, key in enumerate(ENCRYPTION_KEYS, start=1):
     if not is_fernet_key(key):
         raise ImproperlyConfigured(
@@ -492,7 +479,11 @@ QUESTIONS_PER_HOUR_IN_ALL = env.integer(
     at_most=1_000_000,
 )
 DISK_FREE_MB = env.integer(
-    "ARCHON_DISK_FREE_MB", 200, "With less than this left on the disk crawls are paused.", at_least=0, at_most=10**7
+    "ARCHON_DISK_FREE_MB",
+    200,
+    "With less than this left on the disk crawls are paused, and nothing is taken in.",
+    at_least=0,
+    at_most=10**7,
 )
 env.group("Crawling")
 CRAWL_CONCURRENCY = env.integer(

@@ -18,6 +18,7 @@ from rich.console import Console
 from crawler.errors import CrawlerError
 from knowledge.errors import KnowledgeError
 from knowledge.terminal import command_hint
+from progress import disk
 from progress.errors import ProgressError
 from progress.wire import to_wire
 
@@ -56,6 +57,8 @@ class TerminalCommand(BaseCommand):
             sys.exit(code)
 
     def _database_refused(self, error: DatabaseError) -> int:
+        if disk.is_full(error):
+            return self.refuse(disk.FULL["message"], disk.FULL["code"], disk.FULL["hint"])
         if is_empty():
             hint = "Start it: make up. Or crawl a site at once: make crawl URL=https://docs.example.com/"
             return self.refuse("Archon was never started here: its database is empty.", "not_started", hint)

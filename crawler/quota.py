@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 
 from django.conf import settings
 from django.db import transaction
@@ -12,8 +11,10 @@ from django.db.models import QuerySet
 from crawler.errors import CrawlerError, TooMuch
 from crawler.models import CrawlJob
 from knowledge import allowance
+from progress import disk
+from progress.disk import free_megabytes
 from progress.status import Status
-from progress.usage import MEBIBYTE, Kind
+from progress.usage import Kind
 from progress.viewer import OPERATOR
 
 logger = logging.getLogger(__name__)
@@ -47,20 +48,10 @@ def _check_waiting(active: QuerySet[CrawlJob], what: str, setting: str) -> None:
         )
 
 
-def free_megabytes() -> int:
-    return shutil.disk_usage(settings.DATA_DIR).free // MEBIBYTE
-
-
 def _check_disk() -> None:
-    free = free_megabytes()
-    if free < settings.DISK_FREE_MB:
-        raise TooMuch(
-            "disk_full",
-            f"Only {free:,} MB are free on the disk; crawls need {settings.DISK_FREE_MB:,} MB left over.",
-            hint="Free some space or delete a source. ARCHON_DISK_FREE_MB sets the mark.",
-            retry_after=600,
-            status=507,
-        )
+    refused = disk.refusal(free_megabytes())
+    if refused is not None:
+        raise TooMuch(refused.code, refused.message, hint=refused.hint, retry_after=refused.retry_after, status=507)
 
 
 def pause_what_has_no_room() -> int:

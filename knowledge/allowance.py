@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.conf import settings
 from django.db.models import Sum
 
-from knowledge.errors import UsedUp
+from knowledge.errors import DiskFull, UsedUp
 from knowledge.models import Document
-from progress import usage
+from progress import disk, usage
 from progress.usage import MEBIBYTE, Refusal
 
 # Room comes when somebody deletes: nobody can say when.
@@ -15,7 +15,9 @@ LOOK_AGAIN_SECONDS = 600
 
 
 def check(owner_id: int | None, kind: usage.Kind) -> None:
-    """Raises UsedUp when `refusal` says why."""
+    """Raises UsedUp when `refusal` says why, and DiskFull where bytes are asked for and the disk has no room."""
+    if kind == usage.Kind.BYTES and (full := disk.refusal(disk.free_megabytes())):
+        raise DiskFull(full)
     refused = refusal(owner_id, kind)
     if refused is not None:
         raise UsedUp(refused)

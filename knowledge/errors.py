@@ -8,6 +8,7 @@ KnowledgeError
 ├── UnknownUpload    404  no upload has this progress id
 ├── BadUpload        422  these files cannot be taken
 ├── UsedUp           429  the account took what it may take for now
+│   └── DiskFull     507  the disk has no room
 ├── UploadTooLarge   413  a file is larger than the operator allows
 ├── BadImport        422  this file is no exported source
 ├── ImportRunning    409  this source is being imported
@@ -79,6 +80,10 @@ class UsedUp(KnowledgeError):
     def __init__(self, refused: Refusal) -> None:
         super().__init__(refused.message, code=refused.code, hint=refused.hint)
         self.retry_after = refused.retry_after
+
+
+class DiskFull(UsedUp):
+    http_status = 507
 
 
 class UploadTooLarge(KnowledgeError):

@@ -7,11 +7,12 @@ report: the event then exists exactly when the work does. Sockets hear of it aft
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from progress.errors import IllegalMove, ProgressEnded, UnknownProgress
@@ -31,6 +32,8 @@ from progress.publish import publish_on_commit
 from progress.rate import sampled
 from progress.status import TERMINAL, Status, may_move, percentage
 from progress.wire import encode, storable, to_wire
+
+logger = logging.getLogger(__name__)
 
 # At most about ten events per second and id; status changes and ends never wait.
 EVENT_SECONDS = 0.1
@@ -120,6 +123,19 @@ def fail(progress_id: str, error: ErrorBody, *, lines: Sequence[str] = (), row: 
         reason = f"Failed: {error['message']}"
         said = row.log == reason and not lines  # as the page's own failure, when it was the only one
         return _end(progress_id, Status.FAILED, [*lines, *([] if said else [reason])], row=row, error=error)
+
+
+def fail_if_stored(progress_id: str, error: ErrorBody) -> bool:
+    """As `fail`, where a full disk is the reason: False when not even that can be stored. It is then still active, and
+    whoever sweeps comes again. Quiet when it is over."""
+    try:
+        fail(progress_id, error)
+    except DatabaseError:
+        logger.exception("%s: that it failed (%s) cannot be stored", progress_id, error["code"])
+        return False
+    except (ProgressEnded, UnknownProgress):
+        pass
+    return True
 
 
 def cancel(progress_id: str, *, lines: Iterable[str] = (), row: Progress | None = None) -> Progress:

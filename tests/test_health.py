@@ -52,7 +52,7 @@ def test_after_the_canary_it_is_ready(client: Client, path: str) -> None:
     assert response["Cache-Control"] == "no-store"
     body = response.json()
     assert (body["status"], body["ready"]) == ("healthy", True)
-    assert set(body["checks"]) == {"database", "redis", "worker", "embedder"}
+    assert set(body["checks"]) == {"database", "redis", "worker", "embedder", "disk"}
 
 
 @pytest.mark.parametrize("age", [timedelta(seconds=91), timedelta(hours=-1)], ids=["late", "from the future"])
@@ -129,7 +129,7 @@ def eventually_red(probes: Probes) -> None:
 
 
 def green() -> Checks:
-    return {name: {"status": "ok", "detail": ""} for name in ("database", "redis", "worker", "embedder")}
+    return {name: {"status": "ok", "detail": ""} for name in ("database", "redis", "worker", "embedder", "disk")}
 
 
 def test_nothing_is_probed_again_while_the_checks_are_fresh(monkeypatch: pytest.MonkeyPatch) -> None:

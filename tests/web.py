@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar
 
@@ -76,10 +76,11 @@ class WebProcess(Program):
         server: str = "archon.web",
         options: Any = (),
         application: str = PRODUCT,
+        enter: Sequence[str] = (),
     ) -> None:
         self.port = port
         endpoint = f"tcp:port={port}:interface=127.0.0.1:backlog=4096"
-        command = [sys.executable, "-m", server, "-e", endpoint, *WEB_OPTIONS, *options, application]
+        command = [*enter, sys.executable, "-m", server, "-e", endpoint, *WEB_OPTIONS, *options, application]
         super().__init__(command, world.environment, world.folder / f"{name}.log")
         self.wait_until_open()
 

@@ -13,9 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.management.base import CommandError
 
 from archon.embedded import lock, probe
 from archon.embedded.lock import Holder
+from progress import disk
 
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
@@ -23,7 +25,7 @@ LOCK: Path = settings.DATA_DIR / "supervisor.lock"
 DETACHED_LOG: Path = settings.DATA_DIR / "logs" / "supervisor.log"
 
 
-class StartFailed(Exception):
+class StartFailed(CommandError):
     """Archon did not come up; the message says why in one sentence."""
 
 
@@ -95,6 +97,8 @@ _started_here: list[subprocess.Popen[bytes]] = []
 
 def last_words() -> str:
     lines = DETACHED_LOG.read_text(errors="replace").strip().splitlines()
+    if not lines and not disk.free_megabytes():
+        return f"{disk.FULL['message']} {disk.FULL['hint']}"
     return lines[-1] if lines else f"Archon did not start; see {DETACHED_LOG.parent}."
 
 

@@ -21,6 +21,7 @@ from archon.embedded.signals import Signals
 from archon.embedded.watch import StopAsked, Watch
 from archon.models import Canary
 from archon.tasks import canary
+from progress import disk
 
 READY_SECONDS = 90.0
 # A server of one's own runs already, or it does not; an embedded one may have a file to load.
@@ -93,6 +94,8 @@ class Supervisor:
         except ImproperlyConfigured as error:
             raise StartFailed(str(error)) from error
         except Error as error:
+            if disk.is_full(error):
+                raise StartFailed(f"{disk.FULL['message']} {disk.FULL['hint']}") from error
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise StartFailed(f"The database cannot be used: {reason}") from error
         finally:

@@ -35,7 +35,7 @@ ROWS_PER_STATEMENT = 500
 State = ChatMessage.State
 INTERRUPTED: ErrorBody = {
     "code": "chat_interrupted",
-    "message": "The server stopped while it wrote this answer.",
+    "message": "The server stopped while it wrote this answer, or could store nothing for a while.",
     "hint": "Ask again.",
 }
 

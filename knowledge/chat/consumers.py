@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
+from django.db import DatabaseError
+
 from knowledge.chat import actions, events
-from knowledge.chat.errors import error_body
+from knowledge.chat.errors import database_error_body, error_body
 from knowledge.errors import KnowledgeError
 from progress.consumers import StreamConsumer, since_of
 from progress.history import Frames
+from progress.messages import ErrorBody
 from progress.threads import in_thread
 from progress.topic import Frame, Source
 from progress.wire import encode
+
+logger = logging.getLogger(__name__)
 
 
 class ChatSource:
@@ -66,9 +72,16 @@ class ChatConsumer(StreamConsumer):
                 await in_thread(self._ask, message)
             elif message.get("type") == "chat_stop":
                 await in_thread(actions.stop, self.owner_id, self.session_id)
-        except KnowledgeError as error:  # this socket alone is told, so it has no number
-            body = {"session_id": self.session_id, "sequence": None, "error": error_body(error), "message": None}
-            await self.send(encode({"type": "chat_error", "data": body}))
+        except KnowledgeError as error:
+            await self._refuse(error_body(error))
+        except DatabaseError as error:
+            logger.exception("a message of a chat was not taken")
+            await self._refuse(database_error_body(error))
+
+    async def _refuse(self, error: ErrorBody) -> None:
+        """This socket alone is told, so it has no number."""
+        body = {"session_id": self.session_id, "sequence": None, "error": error, "message": None}
+        await self.send(encode({"type": "chat_error", "data": body}))
 
     def _ask(self, message: dict[str, Any]) -> None:
         text, source_id = message.get("message"), message.get("source_id")

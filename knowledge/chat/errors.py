@@ -10,7 +10,10 @@ KnowledgeError
 
 from __future__ import annotations
 
+from django.db import DatabaseError
+
 from knowledge.errors import KnowledgeError
+from progress import disk
 from progress.messages import ErrorBody
 
 
@@ -47,5 +50,16 @@ class AnswerFailed(KnowledgeError):
     retry_after: float | None = None
 
 
+DATABASE_FAILED: ErrorBody = {
+    "code": "database_failed",
+    "message": "The database does not answer.",
+    "hint": "Try again in a few seconds.",
+}
+
+
 def error_body(error: KnowledgeError) -> ErrorBody:
     return {"code": error.code, "message": error.message, "hint": error.hint}
+
+
+def database_error_body(error: DatabaseError) -> ErrorBody:
+    return disk.FULL if disk.is_full(error) else DATABASE_FAILED

@@ -30,6 +30,7 @@ from knowledge.chat.models import ChatMessage
 from knowledge.chat.prompt import TURNS, Turn
 from knowledge.chat.recorder import Chunks, Recorder
 from knowledge.errors import KnowledgeError
+from progress import disk
 from progress.loop import background_loop
 from progress.messages import ErrorBody
 from progress.viewer import account
@@ -94,9 +95,9 @@ class Runner:
             await self._write(message_id)
         except KnowledgeError as error:
             await self._fail(message_id, error_body(error))
-        except Exception:
+        except Exception as error:
             logger.exception("answer %s failed", message_id)
-            await self._fail(message_id, UNFORESEEN)
+            await self._fail(message_id, disk.FULL if disk.is_full(error) else UNFORESEEN)
 
     async def _write(self, message_id: int) -> None:
         plan = await self._in_thread(planned, message_id)

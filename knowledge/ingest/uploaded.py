@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from knowledge import uploads
@@ -28,7 +28,7 @@ from knowledge.ingest import (
 )
 from knowledge.models import Document, Upload, UploadedFile
 from knowledge.readers import Expected, Left, Limits, Part, Said, Trouble, read
-from progress import tracker
+from progress import disk, tracker
 from progress.errors import ProgressEnded, UnknownProgress
 from progress.messages import ErrorBody
 from progress.models import Progress
@@ -39,6 +39,11 @@ LEASE_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 MAX_ATTEMPTS = 3
 BATCH_SIZE = 16
+AGAIN_WITH_ROOM = ErrorBody(
+    code=disk.CODE,
+    message=disk.FULL["message"],
+    hint="Free some space and upload it again: what was read already stays.",
+)
 ZEROS = dict.fromkeys(
     (
         "processed_pages",
@@ -70,6 +75,11 @@ def run(upload_id: int) -> None:
         pass
     except Overtaken:
         return
+    except (DatabaseError, OSError) as error:
+        if not disk.is_full(error):
+            raise
+        if not tracker.fail_if_stored(upload.progress_id, AGAIN_WITH_ROOM):
+            return
     uploads.forget(upload)
 
 

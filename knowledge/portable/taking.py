@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Max
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -28,7 +28,7 @@ from knowledge.errors import ImportRunning, ImportTooLarge, UnknownSource
 from knowledge.models import Document, KnowledgeItem
 from knowledge.portable.batch import Batch, Done
 from knowledge.portable.form import MAX_LINE_BYTES, EndLine, Header, body_of, header_of
-from progress import tracker, usage
+from progress import disk, tracker, usage
 from progress.errors import ProgressEnded, UnknownProgress
 from progress.messages import ErrorBody
 from progress.models import Progress
@@ -44,6 +44,13 @@ BYTES_PER_BATCH = 4 * 2**20
 SLICE_SECONDS = 30.0
 LOST_AFTER = timedelta(seconds=60)
 MAX_HEADER_BYTES = 1_000_000
+
+
+AGAIN_WITH_ROOM = ErrorBody(
+    code=disk.CODE,
+    message=disk.FULL["message"],
+    hint="Free some space and import it again: what is there already stays.",
+)
 
 
 class Incoming(Protocol):
@@ -172,6 +179,11 @@ def run(progress_id: str, *, seconds: float = SLICE_SECONDS) -> bool:
         return taking.run(time.monotonic() + seconds)
     except (ProgressEnded, UnknownProgress, UnknownSource, Overtaken) as reason:
         logger.info("import %s is let go: %s", progress_id, reason)
+        return False
+    except DatabaseError as error:
+        if not disk.is_full(error):
+            raise
+        tracker.fail_if_stored(progress_id, AGAIN_WITH_ROOM)
         return False
     except OSError as error:
         lost = ErrorBody(code="import_lost", message=f"The file is gone: {error.strerror}.", hint="Import it again.")

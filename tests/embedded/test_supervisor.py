@@ -36,6 +36,7 @@ def test_a_start_ends_with_everything_ready_and_says_where_to_go(stack: LocalSta
         "database": "ok",
         "redis": "ok",
         "worker": "ok",
+        "disk": "ok",
     }
     assert f"Archon is ready: {stack.url}" in stack.said()
     assert f"{stack.url}/admin/" in stack.said()

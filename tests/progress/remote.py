@@ -28,10 +28,11 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
 
-def request(web: WebProcess, method: str, path: str, **headers: str) -> Answer:
+def request(web: WebProcess, method: str, path: str, *, body: bytes | str | None = None, **headers: str) -> Answer:
     connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=ANSWER_SECONDS)
     try:
-        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, named)
         response = connection.getresponse()
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
     finally:

@@ -14,6 +14,7 @@ const PARTS: Record<string, string> = {
   redis: 'Redis',
   worker: 'Worker',
   embedder: 'Embeddings',
+  disk: 'Disk',
 };
 const WORDS = { ok: 'Works', failed: 'Fails', absent: 'Not set up' };
 const STATES = { ok: 'done', failed: 'failed', absent: 'skipped' };
