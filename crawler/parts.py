@@ -6,6 +6,7 @@ between leaves its parts stored and counted; the next one finds their rows and c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from progress.models import Progress
 
 PARTS_AT_ONCE = 32
 SPLIT = "split"
+SKIPPED = CrawlUrl.State.SKIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +59,20 @@ def record_parts(job: CrawlJob, split: Split) -> bool:
 
 
 def _store(job: CrawlJob, row: Progress, split: Split, documents: Sequence[PreparedDocument]) -> bool:
-    """False when the page limit leaves no room for more."""
+    """False when the page limit leaves no room for more. What a document's address was before, queued or failed or
+    skipped, is no longer counted as that."""
     hashes = [document.incoming.url_hash for document in documents]
-    known = set(CrawlUrl.objects.filter(job=job, url_hash__in=hashes).values_list("url_hash", flat=True))
+    known = dict(CrawlUrl.objects.filter(job=job, url_hash__in=hashes).values_list("url_hash", "state"))
     room = job.max_pages - row.total_pages + 1  # the file itself will not count
-    new = [document for document in documents if document.incoming.url_hash not in known]
-    wanted = [document for document in documents if document.incoming.url_hash in known] + new[: max(0, room)]
+    counted = [one for one in documents if known.get(one.incoming.url_hash, SKIPPED) != SKIPPED]
+    further = [one for one in documents if known.get(one.incoming.url_hash, SKIPPED) == SKIPPED]
+    full = len(further) > max(0, room)
+    wanted = counted + further[: max(0, room)]
+    before = Counter(known.get(one.incoming.url_hash) for one in wanted)
     results = store_documents(job.item_id, wanted, generation=job.generation) if wanted else []
     urls = [_row(job, split.url, document, result) for document, result in zip(wanted, results, strict=True)]
     frontier.save_results(urls, ("container", "depth"))
-    added = len(new[: max(0, room)])
-    full = added < len(new)
+    read = len(wanted) - before[CrawlUrl.State.DONE]
     if full and not job.truncated:
         job.truncated = "max_pages"
         job.save(update_fields=["truncated"])
@@ -76,19 +81,21 @@ def _store(job: CrawlJob, row: Progress, split: Split, documents: Sequence[Prepa
         row=row,
         status=admission.crawling(row),
         add={
-            "total_pages": added,
-            "processed_pages": added,
-            "discovered_urls": added,
+            "total_pages": before[None] + before[SKIPPED],
+            "processed_pages": read - before[CrawlUrl.State.FAILED],
+            "failed_pages": -before[CrawlUrl.State.FAILED],
+            "skipped_pages": -before[SKIPPED],
+            "discovered_urls": before[None],
             "chunks_stored": sum(result.chunks for result in results),
             "code_examples_stored": sum(result.code_examples for result in results),
             "word_count": sum(result.words for result in results),
         },
         set_={"current_url": urls[-1].url} if urls else None,
-        lines=[f"Read {added} documents of {split.url.url}"]
+        lines=[f"Read {read} documents of {split.url.url}"]
         + ([f"Page limit of {job.max_pages} reached: further documents are left out."] if full else []),
         verdicts=map(verdict_of, urls),
     )
-    usage.note(row.owner_id, usage.Kind.PAGES, added)
+    usage.note(row.owner_id, usage.Kind.PAGES, read)
     return not full
 
 

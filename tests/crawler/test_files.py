@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from crawler import actions, slice
+from crawler import actions, frontier, slice
+from crawler.errors import FetchError
 from crawler.models import CrawlJob, CrawlUrl
+from crawler.parts import Split, record_parts
+from crawler.record import Failed, Fetched, Outcome, Skipped, record
+from crawler.scope import Scope
+from crawler.urls import url_hash
+from knowledge.ingest import IncomingDocument, PreparedDocument, prepare_document
 from knowledge.models import Document, KnowledgeItem
+from progress import tracker
 from progress.models import Progress
 from progress.viewer import OPERATOR
+from tests.crawler.jobs import job_of
 from tests.knowledge.documents import pdf
 from tests.knowledge.pages import assert_counts_exact
 from tests.site import Answer, LocalSite
@@ -247,3 +258,36 @@ def test_a_preview_shows_the_files_of_a_folder(hub: LocalSite, client: Client) -
     names = {page["url"].rpartition("/docs/")[2]: page["reason"] for page in seen["pages"]}
     assert names == {"guide.md": "ok", "api.rst": "ok", "draft/plan.md": "excluded", "empty.md": "file_empty"}
     assert not Progress.objects.exists()
+
+
+def document(url: str, markdown: str) -> PreparedDocument:
+    page = IncomingDocument(url=url, url_hash=url_hash(url), title=url, markdown=markdown, fetched_at=timezone.now())
+    return prepare_document(page)
+
+
+@pytest.mark.parametrize(("max_pages", "new"), [(100, 2), (5, 0)])
+def test_an_address_that_turns_out_to_be_part_of_a_file_is_counted_once(max_pages: int, new: int) -> None:
+    """Whatever had become of it: it waited, was on its way in another slice, was stored, had failed or was skipped."""
+    job = job_of(max_pages=max_pages, pages=5)
+    tracker.update(job.progress_id, add={"total_pages": 5, "discovered_urls": 5})
+    (file,) = frontier.claim(job, "mine", 1)
+    stored, flies, failed, skipped, waits = frontier.claim(job, "another", 5)
+    outcomes: list[Outcome] = [
+        Failed(failed, FetchError("http_status", "gone", status=404)),
+        Skipped(skipped, "noindex", "Skipped"),
+    ]
+    record(job, Scope.from_json(job.scope), outcomes, set())
+    frontier.give_back(job, "another", [waits.id], timezone.now())
+    urls = [*(url.url for url in (stored, flies, failed, skipped, waits)), f"{job.url}new-1", f"{job.url}new-2"]
+    parts = [document(url, f"# {url}\n\nText.") for url in urls]
+    split = Split(file, 200, 1, 1, "File", "Read", parts)
+    assert record_parts(job, replace(split, documents=parts[:1]))  # a worker that died before the file was recorded
+    assert record_parts(job, split)
+    late = Fetched(flies, flies.url, 200, 1, 1, parts[1], ())
+    row = record(job, Scope.from_json(job.scope), [split, late], set())
+    states = Counter(CrawlUrl.objects.filter(job=job).values_list("state", flat=True))
+    assert states == {"done": 5 + new, "skipped": 1}
+    counted = (row.total_pages, row.processed_pages, row.failed_pages, row.skipped_pages, row.discovered_urls)
+    assert counted == (5 + new, 5 + new, 0, 1, 6 + new)
+    assert row.status == "completed"
+    assert_counts_exact(job.item)
