@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from crawler.models import CrawlJob
 from progress import tracker
 from progress.errors import ProgressEnded
+from progress.log_lines import alone
 from progress.models import Progress
 from progress.status import Status
 
@@ -76,7 +77,8 @@ def tell_positions() -> None:
     soon = {job.pk for job in next_in_line()}
     for position, job in enumerate((job for job in waiting_jobs() if job.pk not in soon), start=1):
         if job.progress.queue_position != position:
-            _tell(job, position)
+            with alone("not told its place:", job.progress_id):
+                _tell(job, position)
 
 
 def _tell(job: CrawlJob, position: int) -> None:

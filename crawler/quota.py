@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import QuerySet
 
 from crawler.errors import CrawlerError, TooMuch
@@ -13,6 +12,7 @@ from crawler.models import CrawlJob
 from knowledge import allowance
 from progress import disk
 from progress.disk import free_megabytes
+from progress.log_lines import alone
 from progress.status import Status
 from progress.usage import Kind
 from progress.viewer import OPERATOR
@@ -82,10 +82,11 @@ def _used_up(owner_id: int | None) -> str:
 def _pause(progress_id: str, reason: str) -> bool:
     from crawler import actions
 
-    try:
-        with transaction.atomic():
+    with alone("not paused:", progress_id):
+        try:
             actions.pause(progress_id, line=reason, viewer=OPERATOR)
-    except CrawlerError as error:  # it ended or was paused meanwhile
-        logger.info("not paused: %s: %s", progress_id, error)
-        return False
-    return True
+        except CrawlerError as error:  # it ended or was paused meanwhile
+            logger.info("not paused: %s: %s", progress_id, error)
+        else:
+            return True
+    return False

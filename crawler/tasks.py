@@ -24,7 +24,7 @@ from knowledge.models import KnowledgeItem
 from progress import tracker
 from progress.errors import ProgressEnded, UnknownProgress
 from progress.failpoints import failpoint
-from progress.log_lines import about
+from progress.log_lines import about, alone
 from progress.status import Status
 from progress.viewer import OPERATOR
 
@@ -84,17 +84,26 @@ def crawl_slice(job_id: int) -> None:
 @shared_task(ignore_result=True)
 def sweep() -> None:
     """Wake what has due URLs and nobody working on it; end what has nothing left; cut owed events."""
-    tracker.flush_stale()
-    quota.pause_what_has_no_room()
-    wake_next()
+    for step in (tracker.flush_stale, quota.pause_what_has_no_room, wake_next, wake_after_the_dead):
+        with alone(f"not swept: {step.__name__}"):
+            step()
     active = CrawlJob.objects.active().exclude(progress__status__in=admission.NOT_RUNNING)
-    for job in watchdog.free_leases_of_the_dead():
-        wake(job)
     for job in active.select_related("progress"):
-        if not CrawlUrl.objects.filter(job=job).outstanding().exists():
-            end(job)
-        elif needs_waking(job) and not watchdog.give_up(job, watchdog.unanswered(job)):
+        with alone("not swept:", job.progress_id):
+            end_or_wake(job)
+
+
+def wake_after_the_dead() -> None:
+    for job in watchdog.free_leases_of_the_dead():
+        with alone("not woken:", job.progress_id):
             wake(job)
+
+
+def end_or_wake(job: CrawlJob) -> None:
+    if not CrawlUrl.objects.filter(job=job).outstanding().exists():
+        end(job)
+    elif needs_waking(job) and not watchdog.give_up(job, watchdog.unanswered(job)):
+        wake(job)
 
 
 @shared_task(ignore_result=True)
@@ -107,10 +116,11 @@ def refresh_due() -> None:
     # A site that is down stays old: it is tried once a day, not at every turn.
     tried = CrawlJob.objects.filter(created_at__gte=now - timedelta(hours=TRY_AGAIN_HOURS)).values("item")
     for item in KnowledgeItem.objects.due_for_refresh(now).exclude(pk__in=tried):
-        try:
-            actions.refresh(item.source_id, viewer=OPERATOR)
-        except CrawlerError as error:  # it runs already, or was uploaded and has no address
-            logger.info("not refreshed: %s: %s", item.source_id, error)
+        with alone(f"not refreshed: {item.source_id}"):
+            try:
+                actions.refresh(item.source_id, viewer=OPERATOR)
+            except CrawlerError as error:  # it runs already, or was uploaded and has no address
+                logger.info("not refreshed: %s: %s", item.source_id, error)
 
 
 @shared_task(ignore_result=True)
@@ -149,8 +159,9 @@ def end_embedded(item_ids: Sequence[int]) -> None:
 def wake_next() -> None:
     """Wake the waiting crawls that now have room, and tell the others their place."""
     for job in admission.next_in_line():
-        if job.woken_at < timezone.now() - timedelta(seconds=1):
-            wake(job)
+        with alone("not woken:", job.progress_id):
+            if job.woken_at < timezone.now() - timedelta(seconds=1):
+                wake(job)
     admission.tell_positions()
 
 

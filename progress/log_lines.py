@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import ClassVar
 
+logger = logging.getLogger(__name__)
+
 _progress_id: ContextVar[str] = ContextVar("progress_id", default="")
 
 
@@ -24,6 +26,16 @@ def about(progress_id: str) -> Iterator[None]:
         yield
     finally:
         _progress_id.reset(token)
+
+
+@contextmanager
+def alone(name: str, progress_id: str = "") -> Iterator[None]:
+    """One turn of a loop over operations: what it raises is logged with its id, and the others have theirs."""
+    with about(progress_id):
+        try:
+            yield
+        except Exception:
+            logger.exception("%s %s", name, progress_id)
 
 
 class JsonLines(logging.Formatter):

@@ -18,6 +18,7 @@ from django.utils import timezone
 from progress.errors import IllegalMove, ProgressEnded, UnknownProgress
 from progress.failpoints import failpoint
 from progress.groups import progress_topic
+from progress.log_lines import alone
 from progress.messages import (
     LOG_LINES,
     VERDICTS_PER_EVENT,
@@ -154,7 +155,8 @@ def flush_stale(older_than: float = 1.0) -> None:
     """A worker that died in a burst leaves an event owed; whoever sweeps cuts it."""
     before = timezone.now() - timedelta(seconds=older_than)
     for progress_id in Progress.objects.filter(unsent=True, updated_at__lt=before).values_list("pk", flat=True):
-        flush(progress_id)
+        with alone("not flushed:", progress_id):
+            flush(progress_id)
 
 
 def _end(

@@ -10,7 +10,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from crawler import frontier, owners, tasks, watchdog
+from crawler import admission, frontier, owners, tasks, watchdog
 from crawler.models import CrawlJob, CrawlUrl, Host
 from progress import tracker
 from progress.models import Progress
@@ -120,6 +120,47 @@ def test_an_event_between_two_wake_ups_is_an_answer(woken: list[int], settings: 
             Progress.objects.filter(pk=job.progress_id).update(event_at=timezone.now())
         tasks.sweep()
     assert Progress.objects.get(pk=job.progress_id).status == "crawling"
+
+
+def test_a_crawl_whose_sweep_fails_keeps_no_other_from_theirs(
+    woken: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, other = crawling(), job_of("http://127.0.0.1:9/other/")
+    tracker.update(other.progress_id, status=Status.CRAWLING)
+    over = job_of("http://127.0.0.1:9/over/")
+    tracker.update(over.progress_id, status=Status.CRAWLING, add={"processed_pages": 1, "chunks_stored": 0})
+    CrawlUrl.objects.filter(job=over).update(state=CrawlUrl.State.DONE)
+    look = tasks.needs_waking
+
+    def fail_for_one(job: CrawlJob) -> bool:
+        if job.pk == broken.pk:
+            raise ValueError("a row that nobody foresaw")
+        return look(job)
+
+    monkeypatch.setattr(tasks, "needs_waking", fail_for_one)
+    woken.clear()
+    for job in (broken, other):
+        ten_seconds_pass(job)
+    tasks.sweep()
+    assert woken == [other.pk]
+    assert Progress.objects.get(pk=over.progress_id).status == "completed"
+    assert [broken.progress_id in record.getMessage() for record in caplog.records if record.exc_info] == [True]
+
+
+@pytest.mark.parametrize("step", ["next_in_line", "tell_positions"])
+def test_what_fails_before_keeps_no_crawl_from_its_sweep(
+    woken: list[int], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    job = crawling()
+
+    def fail() -> None:
+        raise ValueError("nobody foresaw it")
+
+    monkeypatch.setattr(admission, step, fail)
+    woken.clear()
+    ten_seconds_pass(job)
+    tasks.sweep()
+    assert woken == [job.pk]
 
 
 def test_a_crawl_that_waits_for_its_host_or_is_paused_does_not_stand_still(woken: list[int], settings: Any) -> None:
