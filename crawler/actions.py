@@ -7,7 +7,8 @@ whole move in one transaction or raises one of our errors and has done nothing.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.db.models import Max, Q
 
 from crawler import frontier, quota, tasks
 from crawler.engine import github, guard, refuse_without_browser
-from crawler.errors import CrawlConflict, UnknownCrawl, WrongState
+from crawler.errors import CrawlConflict, KeyReused, UnknownCrawl, WrongState
 from crawler.models import CrawlJob, CrawlRobots, CrawlUrl
 from crawler.record import ASKED_AGAIN, CANCELLED
 from crawler.scope import Mode, Scope
@@ -86,18 +87,22 @@ class CrawlRequest:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """`existing` is true when this very crawl was already running and is followed instead."""
+    """`status` is that of this very crawl when it had been started before and is followed instead."""
 
     progress_id: str
     source_id: str
-    existing: bool = field(default=False)
+    status: Status | None = None
+
+    @property
+    def existing(self) -> bool:
+        return self.status is not None
 
 
 def start(request: CrawlRequest) -> Started:
     """Begin a crawl, or join the one that is already crawling this URL with the same options.
 
     Raises InvalidUrl, ForbiddenAddress, FetchError (the host does not resolve), CrawlConflict (the URL is being
-    crawled with other options), BrowserMissing and NotOwner. Safe to call twice with one idempotency key.
+    crawled with other options), KeyReused, BrowserMissing and NotOwner. Safe to call twice with one idempotency key.
     """
     seed = canonical_url(request.url)
     refuse_without_browser(request.render)
@@ -114,14 +119,15 @@ def start(request: CrawlRequest) -> Started:
 
 def _start(request: CrawlRequest, seed: str) -> Started:
     if key := _key_of(request):
-        known = CrawlJob.objects.filter(idempotency_key=key).select_related("item").first()
+        known = CrawlJob.objects.filter(idempotency_key=key).select_related("item", "progress").first()
         if known is not None:
-            return Started(known.progress_id, known.item.source_id, existing=True)
+            _refuse_other_request(known, request, seed)
+            return _existing(known)
     item = _item_for(request, seed)
     KnowledgeItem.objects.select_for_update().get(pk=item.pk)
-    running = CrawlJob.objects.active().filter(item=item).first()
+    running = CrawlJob.objects.active().filter(item=item).select_related("item", "progress").first()
     if running is not None:
-        return _join(running, request, item)
+        return _join(running, request)
     job = _create(item, request, seed)
     return Started(job.progress_id, item.source_id)
 
@@ -158,16 +164,47 @@ def _key_of(request: CrawlRequest) -> str | None:
     return key if not key or user_id is None else f"{user_id}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def _join(running: CrawlJob, request: CrawlRequest, item: KnowledgeItem) -> Started:
-    same = running.scope == request.scope_of(running.scope["seed"]).to_json()
-    if not same or running.max_pages != request.page_limit() or running.respect_robots != request.respect_robots:
+def _hash_of(request: CrawlRequest, seed: str) -> str:
+    """Of all that a request asks for, in whatever spelling of its address."""
+    asked = {**asdict(request), "url": seed}
+    for name in ("viewer", "idempotency_key"):
+        del asked[name]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _refuse_other_request(known: CrawlJob, request: CrawlRequest, seed: str) -> None:
+    """A key that comes again with another request is a mistake: the crawl it asks for was never started."""
+    if known.request_hash == _hash_of(request, seed) or (not known.request_hash and known.url == seed):
+        return
+    raise KeyReused(
+        "idempotency_key_reused",
+        f"The Idempotency-Key was used before, for a crawl of {known.url}, and this request asks for something else.",
+        hint="Send a new key for a new crawl; repeat a request only as it was.",
+        field="Idempotency-Key",
+    )
+
+
+def _existing(job: CrawlJob) -> Started:
+    return Started(job.progress_id, job.item.source_id, Status(job.progress.status))
+
+
+def _join(running: CrawlJob, request: CrawlRequest) -> Started:
+    asked = {
+        "scope": request.scope_of(running.scope["seed"]).to_json(),
+        "max_pages": request.page_limit(),
+        "render": request.render,
+        "respect_robots": request.respect_robots,
+        "extract_code_examples": request.extract_code_examples,
+    }
+    if other := [name for name, value in asked.items() if getattr(running, name) != value]:
         raise CrawlConflict(
             "crawl_running",
-            f"{item.url} is being crawled right now with other options (progress id {running.progress_id}).",
+            f"{running.item.url} is being crawled right now with other options: {', '.join(other)} "
+            f"(progress id {running.progress_id}).",
             hint="Wait for it to end or stop it, then start again.",
             field="url",
         )
-    return Started(running.progress_id, item.source_id, existing=True)
+    return _existing(running)
 
 
 def _create(item: KnowledgeItem, request: CrawlRequest, seed: str) -> CrawlJob:
@@ -182,6 +219,7 @@ def _create(item: KnowledgeItem, request: CrawlRequest, seed: str) -> CrawlJob:
         extract_code_examples=request.extract_code_examples,
         generation=generation + 1,
         idempotency_key=_key_of(request),
+        request_hash=_hash_of(request, seed),
     )
     kind = Progress.Kind.REFRESH if generation else Progress.Kind.CRAWL
     return _launch(job, kind, "Starting crawl...", owner_id=request.viewer.user_id)

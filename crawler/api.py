@@ -32,6 +32,8 @@ from crawler.verdicts import verdict_of
 from knowledge import portable, uploads
 from knowledge.errors import UnknownUpload
 from progress.errors import UnknownProgress
+from progress.status import TERMINAL
+from progress.status import Status as ProgressStatus
 from progress.viewer import Viewer, viewer_of
 
 if TYPE_CHECKING:
@@ -52,10 +54,20 @@ def start_crawl(
         CrawlStarted(
             progressId=started.progress_id,
             sourceId=started.source_id,
-            message="This crawl is already running" if started.existing else "Crawling started",
+            message=started_message(started.status),
             estimatedDuration="unknown until the site is discovered; follow etaSeconds",
         ),
     )
+
+
+def started_message(status: ProgressStatus | None) -> str:
+    """`status` is that of a crawl that had been started before."""
+    if status is None:
+        return "Crawling started"
+    if status in TERMINAL:
+        return f"This request was made before with the same Idempotency-Key, and its crawl is {status}"
+    words = {ProgressStatus.PAUSED: "is paused", ProgressStatus.QUEUED: "already waits for its turn"}
+    return f"This crawl {words.get(status, 'is already running')}"
 
 
 @router.post("/knowledge-items/crawl/preview", response=CrawlPreview, summary="What a crawl would begin with")

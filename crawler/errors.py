@@ -5,6 +5,7 @@
       +-- ForbiddenAddress    422  the address leads to a place we never go
       +-- BrowserMissing      422  a browser was asked for where there is none
       +-- FetchError          422  the page could not be got; `retryable` says whether to come back
+      +-- KeyReused           422  the idempotency key belongs to another request
       +-- UnknownCrawl        404  no crawl with that id
       +-- WrongState          409  the crawl is not in a state that allows the move
       +-- CrawlConflict       409  another crawl is in the way
@@ -93,6 +94,12 @@ class FetchError(CrawlerError):
         self.retryable = retryable
         self.status = status
         self.retry_after = retry_after
+
+
+class KeyReused(CrawlerError):
+    """Code: idempotency_key_reused. 422 as draft-ietf-httpapi-idempotency-key-header, section 2.7, has it."""
+
+    http_status = 422
 
 
 class UnknownCrawl(CrawlerError):

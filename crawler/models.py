@@ -61,6 +61,8 @@ class CrawlJob(models.Model):
     truncated = models.CharField(max_length=64, blank=True)
     # Null and not empty where there is none: the unique index lets only nulls repeat.
     idempotency_key = models.CharField(max_length=200, null=True, unique=True)  # noqa: DJ001
+    # Of the request that brought the key: whoever sends it again must ask for the same.
+    request_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     # When a worker was last asked to take a slice; a wake-up can be lost, so the sweep asks again.
     woken_at = models.DateTimeField(default=timezone.now)

@@ -14,6 +14,7 @@ from crawler.models import CrawlJob, CrawlUrl
 from knowledge.models import KnowledgeItem
 from progress import tracker
 from progress.models import Progress
+from progress.status import Status
 
 URL = "http://127.0.0.1:9/docs/"
 
@@ -110,6 +111,40 @@ def test_the_same_url_with_other_options_is_a_conflict(client: Client) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"render": "http"},
+        {"extract_code_examples": False},
+        {"respect_robots": False},
+        {"max_pages": 7},
+        {"include": ["*/a/*"]},
+        {"scope": "host"},
+    ],
+)
+def test_a_crawl_is_not_joined_by_one_that_would_bring_other_pages(client: Client, other: dict[str, Any]) -> None:
+    first = start(client, url=URL).json()
+    refused = start(client, url=URL, **other)
+    assert refused.status_code == 409
+    assert ("scope" if "include" in other else next(iter(other))) in refused.json()["detail"]["error"]
+    client.post(f"/api/knowledge-items/stop/{first['progressId']}")
+    begun = start(client, url=URL, **other).json()
+    assert begun["progressId"] != first["progressId"]
+    assert start(client, url=URL, **other).json()["progressId"] == begun["progressId"]
+
+
+@pytest.mark.django_db
+def test_whoever_joins_a_crawl_is_told_how_it_stands(client: Client) -> None:
+    first = start(client, url=URL).json()
+    assert first["message"] == "Crawling started"
+    assert start(client, url=URL).json()["message"] == "This crawl already waits for its turn"
+    tracker.update(first["progressId"], status=Status.CRAWLING)
+    assert start(client, url=URL).json()["message"] == "This crawl is already running"
+    client.post(f"/api/knowledge-items/pause/{first['progressId']}")
+    assert start(client, url=URL).json()["message"] == "This crawl is paused"
+
+
+@pytest.mark.django_db
 def test_a_known_source_keeps_what_a_new_crawl_does_not_say(client: Client) -> None:
     said = {"tags": ["docs"], "update_frequency": 30, "knowledge_type": "business"}
     first = start(client, url=URL, **said).json()
@@ -135,8 +170,28 @@ def test_an_idempotency_key_starts_one_crawl(client: Client) -> None:
     tracker.complete(first["progressId"])
     again = start(client, url=URL, headers={"Idempotency-Key": "k1"}).json()
     assert again["progressId"] == first["progressId"]
+    assert again["message"].endswith("same Idempotency-Key, and its crawl is completed")
     other = start(client, url=URL, headers={"Idempotency-Key": "k2"}).json()
     assert other["progressId"] != first["progressId"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("other", [{"url": "http://127.0.0.1:9/other/"}, {"max_depth": 4}, {"tags": ["a"]}])
+def test_an_idempotency_key_is_not_used_for_another_request(client: Client, other: dict[str, Any]) -> None:
+    key = {"Idempotency-Key": "k1"}
+    first = start(client, url=URL, headers=key).json()
+    tracker.complete(first["progressId"])
+    refused = start(client, **{"url": URL, **other}, headers=key)
+    assert refused.status_code == 422
+    detail = refused.json()["detail"]
+    assert (detail["code"], detail["field"]) == ("idempotency_key_reused", "Idempotency-Key")
+    assert URL in detail["error"]
+    assert "new key" in detail["hint"]
+    assert CrawlJob.objects.count() == 1
+    spelt = URL.replace("127.0.0.1", "127.1")
+    assert start(client, url=spelt, headers=key).json()["progressId"] == first["progressId"]
+    CrawlJob.objects.update(request_hash="")  # of the version before: only its address is known
+    assert start(client, **{"url": URL, **other}, headers=key).status_code == (422 if "url" in other else 202)
 
 
 @pytest.mark.django_db(transaction=True)
