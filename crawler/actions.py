@@ -316,7 +316,7 @@ def _take_over(old: CrawlJob) -> CrawlJob:
     )
     job = _like(old)
     job.generation, job.progress = old.generation, progress
-    job.conditional = old.conditional
+    job.conditional, job.discovery, job.truncated = old.conditional, old.discovery, old.truncated
     job.save()
     for known in old.robots.iterator(100):
         CrawlRobots.objects.create(job=job, origin=known.origin, status=known.status, body=known.body)

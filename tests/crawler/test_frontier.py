@@ -254,6 +254,26 @@ def test_a_retry_of_an_older_crawl_is_refused() -> None:
         actions.retry_failed(job.progress_id, viewer=OPERATOR)
 
 
+@pytest.mark.django_db
+def test_a_retry_knows_of_its_crawl_what_the_first_had_found_out() -> None:
+    """Its first page is not read again: what the site offers, and that the page limit was reached, stands there."""
+    from crawler import actions
+
+    job = job_of()
+    job.truncated, job.discovery = "max_pages", {"kind": "page", "negotiates": True, "files": []}
+    job.save()
+    CrawlUrl.objects.update(state="failed")
+    counts = {"processed_pages": 3, "failed_pages": 1, "chunks_stored": 5, "code_examples_stored": 4, "word_count": 9}
+    tracker.update(job.progress_id, add=counts)
+    tracker.complete(job.progress_id)
+    again = actions.retry_failed(job.progress_id, viewer=OPERATOR)
+    again.refresh_from_db()
+    assert (again.truncated, again.discovery) == (job.truncated, job.discovery)
+    row = again.progress
+    told = (row.processed_pages, row.failed_pages, row.chunks_stored, row.code_examples_stored, row.word_count)
+    assert told == (2, 0, 5, 4, 9)
+
+
 def test_a_writer_and_a_turnstile_never_wait_for_each_other(transactional_db: None) -> None:
     """The writer holds the Progress row and inserts URLs; admission must not hold the job's row against it."""
     from crawler import admission
