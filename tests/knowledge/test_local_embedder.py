@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from knowledge.embedding import embedded_text, embedder
-from knowledge.embedding.local import FOLDER, LocalEmbedder
+from knowledge.embedding import local as local_module
+from knowledge.embedding.local import FOLDER, LocalEmbedder, adds_in_16_bits
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # From the model's own page: similarities of the original, unquantised model.
@@ -50,6 +51,30 @@ def test_every_vector_has_length_one_and_is_the_same_in_any_company(local: Local
     alone = np.concatenate([local.embed([text]) for text in texts])
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
     assert np.array_equal(together, alone)
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "narrow"),
+    [
+        ("x86_64", "flags : sse4_2 avx2 avx512f avx512bw", True),
+        ("AMD64", "flags : avx2 avx512_vnni avx512_bf16", False),
+        ("x86_64", "flags : avx2 avx_vnni", False),
+        ("x86_64", None, True),
+        ("aarch64", "Features : fp asimd", False),
+    ],
+)
+def test_wide_sums_are_for_cpus_that_need_them(tmp_path: Path, machine: str, flags: str | None, narrow: bool) -> None:
+    told = tmp_path / "cpuinfo"
+    if flags is not None:
+        told.write_text(flags)
+    assert adds_in_16_bits(machine, told) is narrow
+
+
+def test_on_this_cpu_no_sum_overflows(local: LocalEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [*PUBLISHED_TEXTS, "def f():\n    return [{}]" * 30, "0xFF " * 80, "the server closes the socket " * 30]
+    monkeypatch.setattr(local_module, "adds_in_16_bits", lambda machine, flags: True)
+    wide = LocalEmbedder().embed(texts)
+    assert np.abs(local.embed(texts) - wide).max() < 1e-5
 
 
 def test_no_texts_are_no_vectors(local: LocalEmbedder) -> None:
