@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.backends.db import SessionStore
 
 from archon.auth import McpAccess
 from archon.mcp import sessions as module
@@ -97,7 +98,13 @@ class TestAccess:
             sent.append(message)
 
         user = User(username="alice") if signed_in else AnonymousUser()
-        scope = {"type": "http", "scheme": "https", "headers": [(b"host", b"archon.example.org")], "user": user}
+        scope = {
+            "type": "http",
+            "scheme": "https",
+            "headers": [(b"host", b"archon.example.org")],
+            "user": user,
+            "session": SessionStore(),
+        }
         await McpAccess(application)(scope, None, send)
         assert sent[0]["status"] == status
         if status == 401:
