@@ -32,4 +32,4 @@ ENV PATH=/opt/archon/bin:$PATH \
 USER 10001
 VOLUME /var/lib/archon
 EXPOSE 8080
-CMD ["python", "-m", "archon.web", "-e", "tcp:port=8080:interface=0.0.0.0:backlog=4096", "--websocket_timeout", "-1", "--websocket-max-message-size", "65536", "archon.asgi:application"]
+CMD ["python", "-m", "archon.web", "-v", "0", "-e", "tcp:port=8080:interface=0.0.0.0:backlog=4096", "--websocket_timeout", "-1", "--websocket-max-message-size", "65536", "archon.asgi:application"]

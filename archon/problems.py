@@ -37,7 +37,15 @@ def with_refusals(document: Any) -> Any:
     for operations in document["paths"].values():
         for operation in operations.values():
             operation["responses"].update({status: _response(status) for status in REFUSALS})
+            _close_form(operation)
     return document
+
+
+def _close_form(operation: Any) -> None:
+    """Fields that a form does not have are refused, as those of a JSON body are."""
+    form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data")
+    if form is not None:
+        form["schema"]["additionalProperties"] = False
 
 
 def _response(status: str) -> dict[str, Any]:

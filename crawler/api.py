@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 router = Router(tags=["crawls"])
 
+NO_HEADERS = ". No headers of yours are sent to the site: a crawl asks as anybody would"
 UrlState = Literal["queued", "leased", "done", "failed", "skipped"]
 
 
@@ -54,7 +55,7 @@ def start_crawl(
         CrawlStarted(
             progressId=started.progress_id,
             sourceId=started.source_id,
-            message=started_message(started.status),
+            message=started_message(started.status) + (NO_HEADERS if body.headers else ""),
             estimatedDuration="unknown until the site is discovered; follow etaSeconds",
         ),
     )

@@ -41,6 +41,9 @@ class CrawlIn(RequestBody):
     )
     respect_robots: bool = True
     private: bool = Field(False, description="A source that exists for you alone; shared otherwise.")
+    headers: dict[str, str] | None = Field(
+        None, description="Taken, and not sent: a crawl asks every site as anybody would. The answer says so."
+    )
 
     def request(self, *, idempotency_key: str | None, viewer: Viewer) -> CrawlRequest:
         given = self.model_fields_set

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from ninja import Field, Schema
-from pydantic import ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
 from knowledge.messages import SourceFailure
 from knowledge.search import MAX_MATCHES, MAX_QUERY_CHARS, Mode, ReturnMode
@@ -331,8 +331,6 @@ class RagAnswer(Schema):
 class EvalQuestionIn(RequestBody):
     """`expected`: URLs of pages that answer, or their ends from a slash on; a list, or one."""
 
-    model_config = ConfigDict(extra="forbid")
-
     query: str = Field(min_length=1, max_length=MAX_QUERY_CHARS)
     expected: list[str] | str
     source: str | None = None
@@ -436,6 +434,7 @@ class CodeExampleQuery(RequestBody):
     tags: list[Tag] = Field(default_factory=list, max_length=50, description="Only sources that carry all of these.")
     language: str = Field("", max_length=40, description="Only code of this language: python, shell, json, ...")
     match_count: int = Field(5, ge=1, le=MAX_MATCHES)
+    return_mode: ReturnMode = Field("chunks", description="As of a search; code is always answered one by one.")
     mode: Mode = "hybrid"
 
 

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection, Iterable
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationInfo, field_validator
+from django.http import HttpRequest
+from ninja.errors import ValidationError as RefusedRequest
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+UNKNOWN = "extra_forbidden"
+SHOWN_CHARS = 80
 
 
 class RequestBody(BaseModel):
-    """Takes a JSON object and nothing else.
+    """Takes a JSON object and nothing else, with the fields it has and no other.
 
     Ninja's `Schema` reads its fields from the attributes of whatever it is given: a list is an
     empty request to it, and the title of a string is its method `title`.
     """
+
+    # For the OpenAPI; what is said of such a field comes from `_no_unknown_field`.
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_field(cls, sent: Any) -> Any:
+        """A misspelt field that is passed over does something else than was asked for."""
+        if isinstance(sent, dict) and (faults := unknown_among(sent, cls.model_fields)):
+            raise ValidationError.from_exception_data(
+                cls.__name__,
+                [
+                    InitErrorDetails(type=PydanticCustomError(UNKNOWN, "{told}", {"told": told}), loc=(name,), input="")
+                    for name, told in faults.items()
+                ],
+            )
+        return sent
 
     @field_validator("*", mode="before")
     @classmethod
@@ -23,3 +48,21 @@ class RequestBody(BaseModel):
             if int in (told, *get_args(told)) and bool not in (told, *get_args(told)):
                 raise ValueError("expected a number, not true or false")
         return value
+
+
+def refuse_unknown_form_fields(request: HttpRequest, known: Collection[str]) -> None:
+    """As of a JSON body, of a multipart form. Raises ninja's ValidationError."""
+    faults = unknown_among([*request.POST, *request.FILES], known)
+    if faults:
+        raise RefusedRequest([{"type": UNKNOWN, "loc": ("form", name), "msg": told} for name, told in faults.items()])
+
+
+def unknown_among(sent: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """What to say of each field that is not known, by the beginning of its name."""
+    return {name[:SHOWN_CHARS]: _told(name, known) for name in sent if name not in known}
+
+
+def _told(name: str, known: Collection[str]) -> str:
+    nearest = difflib.get_close_matches(name[:SHOWN_CHARS], known, n=1)
+    meant = f" Did you mean {nearest[0]}?" if nearest else ""
+    return f"There is no such field.{meant} Known are: {', '.join(known)}."

@@ -10,6 +10,7 @@ from ninja import File, Router, Status
 from ninja.files import UploadedFile
 
 from knowledge import portable, schemas
+from progress.request import refuse_unknown_form_fields
 from progress.threads import in_pool
 from progress.viewer import viewer_of
 
@@ -36,6 +37,7 @@ def export_item(request: HttpRequest, source_id: str) -> StreamingHttpResponse:
 @router.post("/knowledge-items/import", response={202: schemas.ImportStarted}, summary="Take an exported source")
 def import_item(request: HttpRequest, file: File[UploadedFile]) -> Status[dict[str, Any]]:
     """Follow `progressId` as a crawl's. What is there already stays; the same file twice changes nothing."""
+    refuse_unknown_form_fields(request, ("file",))
     row = portable.start(file, viewer=viewer_of(request))
     return Status(202, {"progressId": row.pk, "sourceId": row.source_id, "message": "Import started"})
 

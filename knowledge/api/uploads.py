@@ -12,10 +12,13 @@ from ninja.files import UploadedFile as SentFile
 from knowledge import uploads
 from knowledge.errors import BadUpload
 from knowledge.models import Upload, UploadedFile
+from progress.request import refuse_unknown_form_fields
 from progress.viewer import viewer_of
 from progress.wire import storable
 
 router = Router()
+
+FORM = ("file", "tags", "knowledge_type", "extract_code_examples", "private")
 
 
 class UploadStarted(Schema):
@@ -65,6 +68,7 @@ def upload_documents(
 
     `tags` is a JSON array of strings. Follow `progressId` on the same socket as a crawl.
     """
+    refuse_unknown_form_fields(request, FORM)
     if len(file) > uploads.MAX_FILES:
         raise BadUpload(
             "upload_too_many", f"{len(file)} files: expected at most {uploads.MAX_FILES}.", hint="Pack them into a zip."

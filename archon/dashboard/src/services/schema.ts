@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 3007b7c007f9731725caf24af50fda8674cfa9f400734e67f72db8f7b8d424be
+// digest: 3681b1ec36f0a59510dfc934017c51962aa4bccc1d993b7dfa8a6518654ce5fc
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -891,6 +891,9 @@ export interface components {
             respect_robots: boolean;
             /** @default false */
             private: boolean;
+            headers?: {
+                [key: string]: string;
+            } | null;
         };
         CrawlPreview: {
             kind: string;
@@ -1463,6 +1466,11 @@ export interface components {
             language: string;
             /** @default 5 */
             match_count: number;
+            /**
+             * @default chunks
+             * @enum {string}
+             */
+            return_mode: "chunks" | "pages";
             /**
              * @default hybrid
              * @enum {string}
