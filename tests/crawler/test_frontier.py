@@ -254,7 +254,6 @@ def test_a_retry_of_an_older_crawl_is_refused() -> None:
         actions.retry_failed(job.progress_id, viewer=OPERATOR)
 
 
-@pytest.mark.django_db
 def test_a_retry_knows_of_its_crawl_what_the_first_had_found_out() -> None:
     """Its first page is not read again: what the site offers, and that the page limit was reached, stands there."""
     from crawler import actions
@@ -297,3 +296,38 @@ def test_a_writer_and_a_turnstile_never_wait_for_each_other(transactional_db: No
     admitted.set()
     writer.join(10)
     assert CrawlUrl.objects.count() == 2
+
+
+@pytest.mark.parametrize("how", ["cancelled", "stalled"])
+def test_a_refresh_asks_for_what_the_crawl_before_had_still_before_it(how: str) -> None:
+    from crawler import actions, watchdog
+
+    job = job_of(pages=3)
+    tracker.update(job.progress_id, add={"total_pages": 3, "discovered_urls": 3})
+    if how == "cancelled":
+        actions.cancel(job.progress_id, viewer=OPERATOR)
+    else:
+        assert watchdog.give_up(job, 1_000_000)
+    assert set(job.urls.values_list("reason", flat=True)) == {how}
+    again = actions.refresh(job.item.source_id, viewer=OPERATOR)
+    waiting = {(url, "queued") for url in job.urls.values_list("url", flat=True)}
+    assert set(again.urls.values_list("url", "state")) == waiting
+    row = again.progress
+    row.refresh_from_db()
+    assert (row.total_pages, row.discovered_urls, row.skipped_pages) == (4, 4, 0)
+
+
+def test_a_skipped_page_tells_nothing_of_an_attempt_before() -> None:
+    job = job_of()
+    scope = Scope.from_json(job.scope)
+    (url,) = frontier.claim(job, "a", 1)
+    away = FetchError("timeout", "It was slow.", hint="Wait.", retryable=True, status=503)
+    record.record(job, scope, [Failed(url, away)], set())
+    before = CrawlUrl.objects.get()
+    assert (before.state, before.error_code, before.http_status) == ("queued", "timeout", 503)
+    CrawlUrl.objects.update(next_at=timezone.now(), error_hint="Wait.")
+    (url,) = frontier.claim(job, "a", 1)
+    record.record(job, scope, [Skipped(url, "robots", "Skipped")], set())
+    after = CrawlUrl.objects.get()
+    assert (after.state, after.reason, after.attempts) == ("skipped", "robots", 2)
+    assert (after.error_code, after.error_message, after.error_hint, after.http_status) == ("", "", "", None)
