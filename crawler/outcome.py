@@ -29,9 +29,10 @@ from crawler.kinds import HTML_TYPES, TITLES, Kind
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.parts import Split
 from crawler.reading import Got, chosen, documents_title, incoming, sections, with_validators
-from crawler.record import FRAMES, TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged
+from crawler.record import FRAMES, SIGN_IN, TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged
 from crawler.rules import JobRules, robots_unreachable
 from crawler.scope import Scope
+from crawler.sign_in import asks_to_sign_in
 from crawler.turns import Turns
 from crawler.twins import paired, same_page
 from crawler.urls import url_hash
@@ -107,7 +108,9 @@ class Outcomes:
         if page.not_modified:
             return Unchanged(url, page.milliseconds, self._candidates(url, begun.addresses if begun else ()))
         if begun is None and page.final_url != url.url and not self.scope.verdict(page.final_url, url.depth).allowed:
-            return Skipped(url, "redirected_out", f"Skipped: {url.url} leads out of scope to {page.final_url}")
+            with unreadable(url.url):
+                reason = SIGN_IN if self._asks_to_sign_in(page) else "redirected_out"
+            return Skipped(url, reason, f"Skipped: {url.url} leads out of scope to {page.final_url}")
         with unreadable(url.url), tracing.span("extract", bytes=page.size, status=page.status):
             return self._extract(url, page, begun)
 
@@ -123,11 +126,16 @@ class Outcomes:
             found = extract(page.text, page.final_url)
         else:
             found = extract_text(page.text, page.final_url, page.content_type)
-        if found.noindex and self.job.respect_robots:
-            return Skipped(url, "noindex", f"Skipped: {url.url} asks not to be indexed")
         links: tuple[str, ...] = () if found.nofollow and self.job.respect_robots else found.links
         if begun is not None:
             links = (*(links if begun.follow else ()), *begun.addresses)
+        if page.content_type in READ_AS_HTML and asks_to_sign_in(
+            page.text, page.final_url, found.title, found.markdown
+        ):
+            line = f"Skipped: {url.url} shows a sign-in form and next to nothing else"
+            return Skipped(url, SIGN_IN, line, self._candidates(url, links))
+        if found.noindex and self.job.respect_robots:
+            return Skipped(url, "noindex", f"Skipped: {url.url} asks not to be indexed")
         if not found.markdown.strip():
             if _FRAMES.search(page.text):
                 line = f"{url.url} shows other pages in frames"
@@ -150,6 +158,13 @@ class Outcomes:
             rendered=page.rendered,
             note=page.note,
         )
+
+    @staticmethod
+    def _asks_to_sign_in(page: Page) -> bool:
+        if page.content_type not in READ_AS_HTML:
+            return False
+        found = extract(page.text, page.final_url)
+        return asks_to_sign_in(page.text, page.final_url, found.title, found.markdown)
 
     def _file(self, url: CrawlUrl, got: Got) -> Outcome:
         """A PDF document, or a folder of a GitHub repository."""

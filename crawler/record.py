@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from crawler import admission, frontier, hosts
@@ -42,10 +42,12 @@ NOT_MODIFIED = 304
 GONE = (404, 410)
 LEFT_REASONS = ("noindex", "redirected_out")
 FRAMES = "frames"
+SIGN_IN = "sign_in"
+SIGN_IN_HINT = "Archon signs in nowhere: crawl an address that is public, or save the pages and upload them."
 # Pages that a crawl which was stopped or given up had still before it.
 CANCELLED, STALLED = "cancelled", "stalled"
 # What a refresh asks for again although it stored nothing under its own address.
-ASKED_AGAIN = (*LEFT_REASONS, SPLIT, FRAMES, CANCELLED, STALLED)
+ASKED_AGAIN = (*LEFT_REASONS, SPLIT, FRAMES, SIGN_IN, CANCELLED, STALLED)
 TELLING_REASONS = frozenset({"robots", "excluded", "not_included", "query_variants", "repeating_path"})
 
 
@@ -325,13 +327,25 @@ def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:
         parts.append(
             f"At least {variants} variants of one address were left out: pages that differ in parameters only."
         )
+    if (closed := _signing_in(job).count()) > stored:
+        parts.append(f"{closed} addresses lead to a sign-in form; what lies behind it is not stored. {SIGN_IN_HINT}")
     if job.truncated:
         parts.append(f"Stopped at the page limit of {job.max_pages}.")
     return " ".join(parts)
 
 
+def _signing_in(job: CrawlJob) -> QuerySet[CrawlUrl]:
+    return CrawlUrl.objects.filter(job=job, state=CrawlUrl.State.SKIPPED, reason=SIGN_IN)
+
+
 def _reason(job: CrawlJob) -> ErrorBody:
     """Why nothing was stored: the seed's own failure says it best."""
+    if _signing_in(job).filter(depth=0).exists():
+        return ErrorBody(
+            code="sign_in_required",
+            message=f"{job.url} shows a sign-in form and next to nothing else.",
+            hint=SIGN_IN_HINT,
+        )
     failed = CrawlUrl.objects.filter(job=job, state=CrawlUrl.State.FAILED).order_by("depth", "id").first()
     if failed is not None:
         return ErrorBody(code=failed.error_code, message=failed.error_message, hint=failed.error_hint)
