@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from archon import tokens
 from archon.models import ApiToken, Delivery, Webhook
 from progress.admin import ReadOnlyAdmin
+from progress.plural import plural
 
 
 @admin.register(Webhook)
@@ -42,4 +43,4 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     def revoke_tokens(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:
         for token in chosen:
             tokens.revoke(token)
-        self.message_user(request, f"{chosen.count()} tokens are revoked.")
+        self.message_user(request, f"{plural(chosen.count(), 'token is', 'tokens are')} revoked.")

@@ -29,6 +29,7 @@ from archon.scopes import MCP, SAFE_METHODS, Need, Scope, need_of, socket_need
 from archon.tokens import BadToken
 from progress import standing
 from progress.closing import CLOSE_FORBIDDEN, CLOSE_NOT_SIGNED_IN
+from progress.plural import plural
 from progress.problem import problem
 from progress.standing import Look
 from progress.threads import in_thread
@@ -175,7 +176,7 @@ def counted_as(identity: Identity | None, address: str | None) -> str:
 
 def too_many(seconds: int) -> HttpResponse:
     hint = f"Come back in {seconds} s. The operator can raise ARCHON_REQUESTS_PER_MINUTE."
-    error = f"More than {settings.REQUESTS_PER_MINUTE} requests came within a minute."
+    error = f"More than {plural(settings.REQUESTS_PER_MINUTE, 'request')} within a minute."
     response = problem(429, error, "too_many_requests", hint)
     response["Retry-After"] = str(seconds)
     return response

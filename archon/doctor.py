@@ -29,6 +29,7 @@ from knowledge.chat.prompt import PromptMessage
 from knowledge.embedding import EmbeddingError, embedder
 from knowledge.search.rerank import RerankFailed, reranker
 from progress.loop import submit
+from progress.plural import plural
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 START = "Start Archon: make up"
@@ -67,7 +68,7 @@ def database() -> Finding:
         told = str(error).strip().partition("\n")[0]
         return Finding("failed", told, "Check DATABASE_URL, then: manage.py migrate")
     if missing:
-        told = f"{len(missing)} migrations are not applied"
+        told = f"{plural(len(missing), 'migration is', 'migrations are')} not applied"
         return Finding("failed", told, "make up applies them, or: manage.py migrate")
     return Finding("ok", connection.vendor)
 

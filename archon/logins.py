@@ -17,6 +17,8 @@ from django.db.models import Max, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from progress.plural import plural
+
 
 class LoginHandler(AxesDatabaseHandler):  # type: ignore[misc]
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
@@ -36,7 +38,7 @@ def locked_response(request: HttpRequest, credentials: dict[str, Any] | None) ->
     seconds = max(1, math.ceil((newest + settings.AXES_COOLOFF_TIME - timezone.now()).total_seconds()))
     minutes = math.ceil(seconds / 60)
     return HttpResponse(
-        f"Too many wrong passwords. Try again in {minutes} minutes.",
+        f"Too many wrong passwords. Try again in {plural(minutes, 'minute')}.",
         status=429,
         content_type="text/plain; charset=utf-8",
         headers={"Retry-After": str(seconds)},

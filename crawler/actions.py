@@ -28,6 +28,7 @@ from progress import tracker
 from progress.errors import ProgressEnded
 from progress.failpoints import failpoint
 from progress.models import Progress
+from progress.plural import plural
 from progress.status import Status
 from progress.viewer import Viewer
 from progress.wire import storable
@@ -255,7 +256,9 @@ def cancel(progress_id: str, *, viewer: Viewer) -> CrawlJob:
         count = left.update(state=CrawlUrl.State.SKIPPED, reason=CANCELLED, lease_owner="", lease_until=None)
         row.total_pages -= count
         row.skipped_pages += count
-        tracker.cancel(progress_id, row=row, lines=[f"Cancelled: {row.processed_pages} pages are kept."])
+        tracker.cancel(
+            progress_id, row=row, lines=[f"Cancelled: {plural(row.processed_pages, 'page is', 'pages are')} kept."]
+        )
     return job
 
 
@@ -310,7 +313,7 @@ def _take_over(old: CrawlJob) -> CrawlJob:
         Progress.Kind.CRAWL,
         source_id=old.item.source_id,
         current_url=old.url,
-        lines=[f"Retrying {old.progress.failed_pages} failed pages..."],
+        lines=[f"Retrying {plural(old.progress.failed_pages, 'failed page')}..."],
         owner_id=old.progress.owner_id,
         private=old.item.private,
     )

@@ -18,6 +18,7 @@ from crawler.errors import CrawlerError
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.politeness import UNLIMITED
 from progress.admin import ReadOnlyAdmin, progress_bar
+from progress.plural import plural
 from progress.viewer import OPERATOR
 
 
@@ -132,7 +133,8 @@ def host_line(host: hosts.HostOfCrawl) -> str:
     row = host.row
     if row is None or row.held_until is None:
         return f"{host.origin}: {limit}"
-    return f"{host.origin}: {limit}; asked for patience {row.holds} times, last until {row.held_until:%d %b %H:%M:%S}"
+    asked = plural(row.holds, "time")
+    return f"{host.origin}: {limit}; asked for patience {asked}, last until {row.held_until:%d %b %H:%M:%S}"
 
 
 def urls_of(job: CrawlJob, *, state: str = "") -> str:

@@ -13,6 +13,7 @@ from progress import tracker
 from progress.errors import ProgressEnded
 from progress.log_lines import alone
 from progress.models import Progress
+from progress.plural import plural
 from progress.status import Status
 
 WAITING = (Status.QUEUED,)
@@ -82,7 +83,11 @@ def tell_positions() -> None:
 
 
 def _tell(job: CrawlJob, position: int) -> None:
-    line = f"Waiting: {position - 1} crawls are before this one." if position > 1 else "Waiting: next in line."
+    line = (
+        f"Waiting: {plural(position - 1, 'crawl is', 'crawls are')} before this one."
+        if position > 1
+        else "Waiting: next in line."
+    )
     try:
         with transaction.atomic():
             row = tracker.lock(job.progress_id)

@@ -278,7 +278,7 @@ class _Search:
             self._add([Found(page.final_url, "llms.txt")] if self.belongs(page.final_url) else [])
             self.markdown |= {found.url for found in self.found.values() if pages_of(found.url)}
             if self.markdown:
-                self.lines.append(f"{url} names the Markdown of {len(self.markdown):,} pages")
+                self.lines.append(f"Pages whose Markdown {url} names: {len(self.markdown):,}")
             await self._ask_for_markdown()
 
     async def _ask_for_markdown(self) -> None:
@@ -334,7 +334,7 @@ class _Search:
         self.files.append(ReadFile(url, kind, len(entries), outside))
         if entries:
             self.lines.append(
-                f"{url} names {len(entries):,} pages" + (f", {outside:,} out of scope" if outside else "")
+                f"Pages named by {url}: {len(entries):,}" + (f", {outside:,} out of scope" if outside else "")
             )
         self._add(inside)
 

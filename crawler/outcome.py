@@ -41,6 +41,7 @@ from progress import tracing, tracker
 from progress.errors import ProgressEnded
 from progress.failpoints import failpoint
 from progress.loop import submit
+from progress.plural import plural
 from progress.status import Status
 
 logger = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ class Outcomes:
     def _extract(self, url: CrawlUrl, page: Page, begun: Beginning | None) -> Outcome:
         """What the page says. No database here: whatever goes wrong is the page's own fault."""
         if parts := sections(page):
-            line = f"{page.final_url} is {TITLES[Kind.LLMS_FULL_TXT]}: read as {len(parts)} sections"
+            line = f"{page.final_url} is {TITLES[Kind.LLMS_FULL_TXT]}: read as {plural(len(parts), 'section')}"
             wanted = self.job.extract_code_examples
             documents = [prepare_document(dataclasses.replace(part, code_examples=wanted)) for part in parts]
             more = self._candidates(url, begun.addresses if begun else ())
@@ -182,7 +183,7 @@ class Outcomes:
         documents, left = chosen(got, self.scope, place, self.github)
         links = [Candidate(address, url.depth, reason) for address, reason in left.items()]
         title = documents_title(got, place)
-        line = f"{url.url} is {TITLES[got.kind]}: read as {len(documents)} documents"
+        line = f"{url.url} is {TITLES[got.kind]}: read as {plural(len(documents), 'document')}"
         return Split(url, page.status, page.milliseconds, page.size, title, line, documents, links)
 
     def _discover(self, url: CrawlUrl, page: Page) -> Beginning:

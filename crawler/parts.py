@@ -22,6 +22,7 @@ from knowledge.ingest import PreparedDocument, Stored, remove_documents, store_d
 from knowledge.models import Document
 from progress import tracker, usage
 from progress.models import Progress
+from progress.plural import plural
 
 PARTS_AT_ONCE = 32
 SPLIT = "split"
@@ -91,7 +92,7 @@ def _store(job: CrawlJob, row: Progress, split: Split, documents: Sequence[Prepa
             "word_count": sum(result.words for result in results),
         },
         set_={"current_url": urls[-1].url} if urls else None,
-        lines=[f"Read {read} documents of {split.url.url}"]
+        lines=[f"Read {plural(read, 'document')} of {split.url.url}"]
         + ([f"Page limit of {job.max_pages} reached: further documents are left out."] if full else []),
         verdicts=map(verdict_of, urls),
     )

@@ -32,6 +32,7 @@ from crawler.twins import paired
 from crawler.urls import canonical_url, origin_of, path_and_query
 from knowledge.readers import Limits as ReadingLimits
 from progress.loop import submit
+from progress.plural import plural
 
 if TYPE_CHECKING:
     import aiohttp
@@ -222,7 +223,7 @@ def _of_file(request: CrawlRequest, seed: str, got: Got, robots: RobotsRules) ->
         pages=tuple(pages[:MAX_SHOWN]),
         counts={"crawl": 0, "skip": 0, **counts},
         robots=robots,
-        notes=(f"{seed} is {TITLES[got.kind]} with {len(got.documents)} documents.",),
+        notes=(f"{seed} is {TITLES[got.kind]} with {plural(len(got.documents), 'document')}.",),
         truncated="shown" if len(pages) > MAX_SHOWN else "",
     )
 

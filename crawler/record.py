@@ -32,6 +32,7 @@ from progress import tracker, usage
 from progress.failpoints import failpoint
 from progress.messages import ErrorBody, UrlVerdict
 from progress.models import Progress
+from progress.plural import plural, sizes
 from progress.status import Status
 
 logger = logging.getLogger(__name__)
@@ -209,7 +210,9 @@ class Batch:
         gone = end_split(self.job, outcome)
         self.add["skipped_pages"] += 1
         self.add["total_pages"] -= 1
-        self.lines.append(outcome.line + (f"; {gone} that are no longer in it were removed" if gone else ""))
+        self.lines.append(
+            outcome.line + (f"; {plural(gone, 'is', 'are')} no longer in it and not stored any more" if gone else "")
+        )
         if outcome.url.depth == 0:
             name_item(self.job.item_id, outcome.title)
 
@@ -269,7 +272,7 @@ class Batch:
         if fetched:
             rendered = sum(outcome.rendered for outcome in fetched)
             shown = f", {rendered} of the last {len(fetched)} by a browser" if rendered else ""
-            self.lines.append(f"Processed {done}/{total} pages{shown}")
+            self.lines.append(f"Processed {done:,}/{plural(total, 'page')}{shown}")
         self.row = tracker.update(
             self.job.progress_id,
             row=self.row,
@@ -313,19 +316,19 @@ def remove_vanished(job: CrawlJob) -> int:
 
 
 def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:
-    parts = [f"Completed: {stored} pages, {row.chunks_stored} chunks, {row.word_count:,} words."]
+    parts = [f"Completed: {sizes(page=stored, chunk=row.chunks_stored, word=row.word_count)}."]
     if row.code_examples_stored:
-        parts.append(f"{row.code_examples_stored} code examples can be searched by themselves.")
+        parts.append(f"{plural(row.code_examples_stored, 'code example')} can be searched apart from text.")
     if rendered := CrawlUrl.objects.filter(job=job, rendered=True).count():
-        parts.append(f"{rendered} of them needed a browser.")
+        parts.append(f"{plural(rendered, 'page')} needed a browser.")
     if row.failed_pages:
-        parts.append(f"{row.failed_pages} pages failed; see the list of pages, retry them with retry-failed.")
+        parts.append(f"{plural(row.failed_pages, 'page')} failed; the list of pages says why, and they can be retried.")
     if removed:
-        parts.append(f"{removed} pages are gone from the site and were removed.")
+        parts.append(f"{plural(removed, 'page is', 'pages are')} gone from the site and no longer stored.")
     parts += missing_vectors(job.item_id)
     if variants := CrawlUrl.objects.filter(job=job, reason="query_variants").count():
         parts.append(
-            f"At least {variants} variants of one address were left out: pages that differ in parameters only."
+            f"At least {plural(variants, 'variant')} of one address left out: pages that differ in parameters only."
         )
     if (closed := _signing_in(job).count()) > stored:
         parts.append(f"{closed} addresses lead to a sign-in form; what lies behind it is not stored. {SIGN_IN_HINT}")

@@ -108,7 +108,7 @@ class _Found:
 
     def sitemap(self) -> Sitemap:
         if self.no_addresses:
-            self.notes.append(f"{self.no_addresses} entries are no web addresses")
+            self.notes.append(f"Entries that are no web addresses: {self.no_addresses}")
         urls = tuple(SitemapUrl(url, lastmod) for url, lastmod in self.urls.items())
         return Sitemap(urls, tuple(self.children), tuple(self.notes))
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from crawler.models import CrawlJob, CrawlUrl
 from progress import models
+from progress.plural import plural, sizes
 from progress.status import Status
 
 LOOKS_PER_SECOND = 5
@@ -73,7 +74,7 @@ class CrawlBar:
 
 def pages_text(row: models.Progress) -> str:
     failed = f", {row.failed_pages} failed" if row.failed_pages else ""
-    return f"{row.processed_pages}/{row.total_pages} pages{failed}"
+    return f"{row.processed_pages:,}/{plural(row.total_pages, 'page')}{failed}"
 
 
 def pace_text(row: models.Progress) -> str:
@@ -94,7 +95,7 @@ def show_summary(console: Console, job: CrawlJob, row: models.Progress) -> None:
     seconds = ((row.completed_at or row.updated_at) - row.start_time).total_seconds()
     mark = {Status.COMPLETED: "[green]✓", Status.FAILED: "[red]✗"}.get(Status(row.status), "[yellow]■")
     console.print(f"{mark} {row.status}[/] {job.url} in {seconds:.1f} s", highlight=False)
-    console.print(f"  {pages_text(row)}, {row.chunks_stored} chunks, {row.word_count:,} words", highlight=False)
+    console.print(f"  {pages_text(row)}, {sizes(chunk=row.chunks_stored, word=row.word_count)}", highlight=False)
     if row.error:
         console.print(f"  [red]{row.error['code']}[/]: {row.error['message']}", highlight=False, soft_wrap=True)
         if row.error.get("hint"):

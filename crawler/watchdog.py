@@ -80,8 +80,9 @@ def _fail(job: CrawlJob) -> None:
 
 def _error(job: CrawlJob) -> ErrorBody:
     minutes = settings.CRAWL_STALL_MINUTES
+    span = "a minute" if minutes == 1 else f"{minutes:g} minutes"
     return ErrorBody(
         code=STALLED,
-        message=f"No worker has got anywhere with {job.url} for {minutes:g} minutes, although asked again and again.",
+        message=f"No worker has got anywhere with {job.url} for {span}, although asked again and again.",
         hint="See whether workers run (`manage.py doctor`) and what their log says, then start the crawl again.",
     )

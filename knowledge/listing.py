@@ -14,6 +14,7 @@ from knowledge.ingest.code_examples import REASONS
 from knowledge.messages import ItemBody, ItemMetadata, ItemsBody, SourceFailure
 from knowledge.models import Document, KnowledgeItem, KnowledgeItemQuerySet
 from progress.models import Progress
+from progress.plural import plural
 from progress.status import Status
 from progress.viewer import Viewer
 from progress.wire import storable
@@ -116,7 +117,7 @@ def item_metadata(item: KnowledgeItem, failure: SourceFailure | None) -> ItemMet
         "word_count": item.word_count,
         "code_examples_count": item.code_example_count,
         "estimated_pages": paper_pages,
-        "pages_tooltip": f"{item.word_count:,} words: about {paper_pages:g} printed pages",
+        "pages_tooltip": f"{plural(item.word_count, 'word')}: about {paper_pages:g} printed pages",
         "last_scraped": item.fetched_at,
         "update_frequency": item.update_frequency,
         "original_url": item.url,

@@ -12,6 +12,7 @@ from knowledge.models import Chunk, CodeExample, Document, KnowledgeItem
 from progress import tracker
 from progress.errors import ProgressEnded, UnknownProgress
 from progress.models import Progress
+from progress.plural import plural
 from progress.status import Status
 
 PAGES_PER_BATCH = 50
@@ -25,7 +26,7 @@ def announce(item: KnowledgeItem, source_id: str) -> Progress:
     """The operation that a client may follow, in the transaction that hides the source. `source_id` is what the source
     was called until then."""
     total = Document.objects.filter(item=item).count()
-    line = f"Deleting {item.title}: {total} pages"
+    line = f"Deleting {item.title}: {plural(total, 'page')}"
     row = tracker.create(
         Progress.Kind.PURGE,
         progress_id=progress_of(item.pk),
@@ -54,7 +55,7 @@ def purge_batch() -> bool:
             return True
         item.delete()
         if row is not None:
-            tracker.complete(row.id, row=row, lines=[f"Deleted {item.title}: {row.processed_pages} pages."])
+            tracker.complete(row.id, row=row, lines=[f"Deleted {item.title}: {plural(row.processed_pages, 'page')}."])
     return True
 
 

@@ -313,7 +313,10 @@ class Hit(Schema):
 
 
 class RagAnswer(Schema):
-    """`search_mode` is the search that was done; when it is less than was asked for, `notice` says why."""
+    """`search_mode` is the search that was done; when it is less than was asked for, `notice` says why.
+
+    `weak`: no result seems to answer, they are only the nearest that there is.
+    """
 
     success: bool = True
     results: list[Hit]
@@ -324,6 +327,7 @@ class RagAnswer(Schema):
     search_mode: Mode
     reranking_applied: bool
     notice: str = ""
+    weak: bool = False
     return_mode: ReturnMode
     took_ms: float
 

@@ -31,6 +31,7 @@ from knowledge.readers.parts import Unreadable
 from knowledge.readers.sniff import HEAD_BYTES, format_by_head
 from progress import tracker, usage
 from progress.models import Progress
+from progress.plural import plural
 from progress.status import Status
 from progress.viewer import Viewer
 from progress.wire import storable
@@ -207,7 +208,9 @@ def cancel(progress_id: str, *, viewer: Viewer) -> Upload:
         upload = upload_of(progress_id, viewer)
         viewer.must_own("The upload", upload.item.owner_id)
         row = tracker.lock(upload.progress_id)
-        tracker.cancel(row.id, row=row, lines=[f"Cancelled: {row.processed_pages} files are kept."])
+        tracker.cancel(
+            row.id, row=row, lines=[f"Cancelled: {plural(row.processed_pages, 'file is', 'files are')} kept."]
+        )
     return upload
 
 

@@ -126,6 +126,13 @@ class TestSearch:
         with pytest.raises(CommandError, match="is not a whole number from 1 on"):
             call_command(*words)
 
+    def test_what_has_nothing_to_do_with_the_question_is_called_so(self, stored: str) -> None:
+        code, out, errors = run("search", "walrus", "zeppelin", "airship", "pilot", "licence", "fee")
+        assert (code, json.loads(out)["weak"], len(json.loads(out)["results"])) == (0, True, 1)
+        assert errors.startswith("No good match; the nearest passages are:")
+        code, out, errors = run("search", "walrus", "install")
+        assert (json.loads(out)["weak"], errors) == (False, "")
+
 
 @pytest.fixture
 def language_model(settings: Any) -> Iterator[ModelServer]:

@@ -15,7 +15,6 @@ from archon.mcp.memory import Rememberer, calling, given_passages
 from archon.mcp.sessions import caller
 from archon.mcp.shapes import Known, Pages, PageSummary, PageText, Passage, Passages, Source, Sources
 from archon.mcp.sources import source_named
-from knowledge.chat.extractive import says, telling
 from knowledge.failing import failures_of
 from knowledge.listing import ItemFilter, status_of
 from knowledge.messages import SourceFailure
@@ -30,8 +29,6 @@ from progress.wire import storable
 DEFAULT_TOKENS = 4_000
 PAGE_TOKENS = 8_000
 MOST_TOKENS = 50_000
-# Cosine of the bundled model: answers lie above .4, what has nothing to do with the question below .3.
-CLOSE = 0.35
 # What was given already is skipped, so more is fetched than is shown.
 SPARE_MATCHES = 20
 
@@ -89,7 +86,6 @@ def _search(query: SearchQuery, named: str | None, max_tokens: int, who: Remembe
     # The best are told; of the spare ones only as many as stand in for those told before.
     given = [hit for hit in outcome.hits[: query.match_count] if hit.chunk_id in known]
     fresh = [hit for hit in outcome.hits if hit.chunk_id not in known][: query.match_count]
-    weak = is_weak(outcome.hits, query.text)
     budget = Budget(max_tokens)
     results = [passage for hit in fresh if (passage := _passage(hit, budget)) is not None]
     given_passages().give(who, (int(passage.id) for passage in results))
@@ -100,22 +96,11 @@ def _search(query: SearchQuery, named: str | None, max_tokens: int, who: Remembe
         already_given=[_known(hit) for hit in given],
         count=len(fresh) + len(given),
         omitted=len(fresh) - len(results),
-        weak=weak,
+        weak=outcome.weak,
         search_mode=outcome.mode,
         tokens=budget.used,
-        note=" ".join(filter(None, (_note(outcome.hits, results, given, weak=weak), outcome.notice))),
+        note=" ".join(filter(None, (_note(outcome.hits, results, given, weak=outcome.weak), outcome.notice))),
     )
-
-
-def is_weak(hits: Sequence[SearchHit], asked: str) -> bool:
-    """A search by meaning always finds a nearest passage, however far it is, and one by words a page with one of them.
-
-    Weak: no passage is close in meaning, nor holds more than half of the telling words.
-    """
-    if not hits or any((hit.scores.vector or 0) >= CLOSE for hit in hits):
-        return False
-    words = telling(asked)
-    return not any(2 * len(says(f"{hit.heading_path} {hit.content}", words)) > len(words) for hit in hits)
 
 
 def _note(hits: Sequence[SearchHit], results: list[Passage], given: list[SearchHit], *, weak: bool) -> str:

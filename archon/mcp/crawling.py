@@ -22,6 +22,7 @@ from crawler.models import CrawlJob
 from progress.errors import UnknownProgress
 from progress.history import known
 from progress.models import Progress
+from progress.plural import plural
 from progress.status import Status
 from progress.threads import in_pool
 
@@ -108,8 +109,8 @@ async def _spend_one_crawl() -> None:
     if not await in_pool(may_crawl, calling()):
         limit = settings.MCP_CRAWLS_PER_HOUR
         raise ToolError(
-            f"This client has started {limit} crawls within an hour. [crawl_limit] Wait, or let the user start it "
-            "in the dashboard or raise ARCHON_MCP_CRAWLS_PER_HOUR."
+            f"This client has started {plural(limit, 'crawl')} within an hour. [crawl_limit] Wait, or let the user "
+            "start it in the dashboard or raise ARCHON_MCP_CRAWLS_PER_HOUR."
         )
 
 

@@ -45,7 +45,7 @@ class Passages(BaseModel):
     already_given: list[Known]
     count: Annotated[int, Field(description="Matches found: results and already_given, and those that did not fit.")]
     omitted: Annotated[int, Field(description="Matches that did not fit into max_tokens.")]
-    weak: Annotated[bool, Field(description="No passage is close in meaning or holds most words of the query.")]
+    weak: Annotated[bool, Field(description="No passage is near enough to the query to answer it.")]
     search_mode: str
     tokens: Annotated[int, Field(description="Of the passages, estimated.")]
     note: Annotated[str, Field(description="What to do next, when there is something to say.")] = ""

@@ -23,6 +23,7 @@ from progress import history
 from progress.consumers import ProgressSource
 from progress.groups import progress_topic
 from progress.hub import hub
+from progress.plural import plural
 from progress.status import TERMINAL
 from progress.threads import in_pool, in_thread
 
@@ -60,7 +61,7 @@ class Teller:
         self.lines = lines
         total = snapshot.get("totalPages", 0)
         done = snapshot.get("processedPages", 0)
-        pages = f"{done}/{total} pages, " if total else ""
+        pages = f"{done:,}/{plural(total, 'page')}, " if total else ""
         self.message = f"{snapshot['status']}: {pages}{snapshot.get('log', '')}"[:500]
         await self.progress()
 

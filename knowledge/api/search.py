@@ -49,6 +49,7 @@ def rag_query(request: HttpRequest, body: schemas.RagQuery) -> dict[str, Any]:
         "search_mode": outcome.mode,
         "reranking_applied": outcome.reranked,
         "notice": outcome.notice,
+        "weak": outcome.weak,
         "return_mode": body.return_mode,
         "took_ms": round((time.perf_counter() - started) * 1000, 2),
     }

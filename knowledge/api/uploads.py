@@ -12,6 +12,7 @@ from ninja.files import UploadedFile as SentFile
 from knowledge import uploads
 from knowledge.errors import BadUpload
 from knowledge.models import Upload, UploadedFile
+from progress.plural import plural
 from progress.request import refuse_unknown_form_fields
 from progress.viewer import viewer_of
 from progress.wire import storable
@@ -71,7 +72,9 @@ def upload_documents(
     refuse_unknown_form_fields(request, FORM)
     if len(file) > uploads.MAX_FILES:
         raise BadUpload(
-            "upload_too_many", f"{len(file)} files: expected at most {uploads.MAX_FILES}.", hint="Pack them into a zip."
+            "upload_too_many",
+            f"{plural(len(file), 'file')}: expected at most {uploads.MAX_FILES}.",
+            hint="Pack them into a zip.",
         )
     upload = uploads.start(
         file,

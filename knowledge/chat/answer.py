@@ -22,7 +22,7 @@ from knowledge.chat.messages import CitationBody, Stage
 from knowledge.chat.prompt import Turn, prompt
 from knowledge.errors import BadQuery
 from knowledge.models import KnowledgeItem
-from knowledge.search import SearchHit, SearchQuery, search
+from knowledge.search import SearchHit, SearchOutcome, SearchQuery, search
 from knowledge.search.words import STOP_WORDS, question
 from progress.loop import submit
 from progress.viewer import Viewer
@@ -96,16 +96,18 @@ def prepare(question: str, *, history: Sequence[Turn] = (), source_id: str | Non
     text = condensed(question, history)
     asked = SearchQuery(text=text, source_id=source_id or None, match_count=PASSAGES, viewer=viewer)
     try:
-        hits = search(asked).hits
+        outcome = search(asked)
     except BadQuery as error:
         if error.code != "query_without_words":
             raise
-        hits = ()
+        outcome = SearchOutcome((), asked.mode)
+    hits = outcome.hits
     if not hits:
         return Plan(question, tuple(history), (), NOTHING, _nothing_found(question, source_id, viewer))
     if label := llm.label():
         return Plan(question, tuple(history), hits, label)
-    found = extract(asked.text, hits)
+    # A model can say by itself that the passages do not answer; sentences that are picked from them cannot.
+    found = "" if outcome.weak else extract(asked.text, hits)
     if found:
         return Plan(question, tuple(history), hits, EXTRACTIVE, found)
     return Plan(question, tuple(history), hits, NOTHING, _nothing_close(hits))
@@ -165,7 +167,8 @@ def _nothing_close(hits: Sequence[SearchHit]) -> str:
     pages = list(dict.fromkeys(hit.title or hit.page_url for hit in hits))[:3]
     named = "; ".join(f"“{page}”" for page in pages)
     return (
-        f"No passage answers this. The nearest pages are {named}. Crawl a site that covers it, or ask in other words."
+        f"I found nothing that answers this; the nearest pages are {named}. "
+        "Crawl a site that covers it, or ask in other words."
     )
 
 

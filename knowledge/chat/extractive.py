@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from knowledge.search import SearchHit
-from knowledge.search.words import STOP_WORDS, Word, question, spans
+from knowledge.search.words import Word, says, telling
 
 SENTENCES = 6
 PASSAGES_USED = 4
@@ -75,12 +75,6 @@ def extract(asked: str, passages: Sequence[SearchHit]) -> str:
     return "\n\n".join(_told(chosen))
 
 
-def telling(asked: str) -> Sequence[Word]:
-    """The words of a question, without those that every text holds unless it has no other."""
-    words = question(asked).words
-    return [word for word in words if STOP_WORDS.isdisjoint(word.whole)] or words
-
-
 def _weights(words: Sequence[Word], sentences: Sequence[Sentence], passages: Sequence[SearchHit]) -> dict[Word, float]:
     """A word that few of the sentences hold tells more. They add up to 1."""
     held = Counter(word for sentence in sentences for word in says(sentence.text + sentence.code, words))
@@ -88,14 +82,6 @@ def _weights(words: Sequence[Word], sentences: Sequence[Sentence], passages: Seq
     raw = {word: math.log(1 + total / (1 + held[word])) for word in words}
     whole = sum(raw.values()) or 1.0
     return {word: weight / whole for word, weight in raw.items()}
-
-
-def says(text: str, words: Sequence[Word]) -> frozenset[Word]:
-    """The words of the question that stand in the text, whole or by all their pieces."""
-    forms = {form for _, _, found in spans(text) for form in (*found.whole, *found.pieces)}
-    return frozenset(
-        word for word in words if not forms.isdisjoint(word.whole) or (word.pieces and forms.issuperset(word.pieces))
-    )
 
 
 def _score(sentence: Sentence, hit: SearchHit, weights: dict[Word, float]) -> _Scored:

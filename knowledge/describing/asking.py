@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from knowledge.chat import llm
 from knowledge.chat.errors import AnswerFailed
 from knowledge.chat.prompt import PromptMessage
+from progress.plural import plural
 from progress.wire import storable
 
 # How much a model reads of an example, and how long an answer may take. A title is cut where it is stored.
@@ -75,7 +76,7 @@ async def described(examples: Sequence[Asked]) -> Answer:
                 if sum(map(len, parts)) > ANSWER_CHARS:
                     break
     except TimeoutError:
-        message = f"The language model took more than {ASK_SECONDS:.0f} s for {len(examples)} code examples."
+        message = f"The language model took more than {ASK_SECONDS:.0f} s for {plural(len(examples), 'code example')}."
         raise AnswerFailed(message, code="llm_stalled") from None
     except AnswerFailed as error:
         if not parts:

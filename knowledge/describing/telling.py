@@ -16,6 +16,7 @@ from knowledge.models import CodeExample, KnowledgeItem
 from progress import tracker
 from progress.errors import ProgressEnded, UnknownProgress
 from progress.models import Progress, new_progress_id
+from progress.plural import plural
 from progress.status import Status
 
 
@@ -56,7 +57,7 @@ def undescribed(item_id: int) -> list[str]:
     from knowledge.describing.work import describer_name, waiting
 
     count = waiting().filter(item=item_id).count() if describer_name() else 0
-    return [f"{describer_name()} names {count:,} code examples in the background."] if count else []
+    return [f"{describer_name()} names {plural(count, 'code example')} in the background."] if count else []
 
 
 def begin(describer: Describer, count: int) -> None:
@@ -66,7 +67,7 @@ def begin(describer: Describer, count: int) -> None:
     with transaction.atomic():
         describer.progress_id = f"describe-{new_progress_id()}"
         describer.save(update_fields=["progress_id"])
-        line = f"{describer.name} writes titles and summaries of {count:,} code examples."
+        line = f"{describer.name} writes titles and summaries of {plural(count, 'code example')}."
         tracker.create(Progress.Kind.DESCRIBE, progress_id=describer.progress_id, lines=[line])
         tracker.update(describer.progress_id, status=Status.STORING, set_={"total_pages": count})
 
@@ -86,8 +87,8 @@ def moved(describer: Describer, described: int, given_up: Sequence[str], *, left
 
 
 def _end(describer: Describer, row: Progress) -> None:
-    line = f"{describer.name} described {row.code_examples_stored:,} code examples"
-    line += f"; {row.failed_pages:,} keep their page's own words." if row.failed_pages else "."
+    line = f"{describer.name} described {plural(row.code_examples_stored, 'code example')}"
+    line += f"; {plural(row.failed_pages, 'keeps its', 'keep their')} page's own words." if row.failed_pages else "."
     tracker.complete(row.id, row=row, lines=[line])
     Describer.objects.filter(pk=describer.pk).update(progress_id="")
     describer.progress_id = ""

@@ -18,6 +18,7 @@ from knowledge.models import Chunk, KnowledgeItem
 from progress import tracker
 from progress.errors import ProgressEnded, UnknownProgress
 from progress.models import Progress
+from progress.plural import plural
 from progress.status import Status
 
 
@@ -58,7 +59,8 @@ def waits_for_vectors(item_id: int, row: Progress) -> bool:
     if waiting and since is not None and (timezone.now() - since).total_seconds() >= settings.EMBED_WAIT_SECONDS:
         return False
     if not waiting:
-        line = f"All pages are stored and can be searched by their words; {row.chunks_stored:,} chunks get vectors"
+        chunks = plural(row.chunks_stored, "chunk gets a vector", "chunks get vectors")
+        line = f"All pages are stored and can be searched by their words; {chunks}"
         tracker.update(row.id, row=row, status=Status.EMBEDDING, lines=[line])
     return True
 
@@ -77,13 +79,14 @@ def missing_vectors(item_id: int) -> list[str]:
     if missing := queue.pending([item_id]).count():
         away = queue.away()
         reason = f" ({away.away_reason})" if away is not None else ""
-        said.append(f"{missing:,} chunks have no vector yet{reason}; they follow when the embedder answers.")
+        chunks = plural(missing, "chunk has", "chunks have")
+        said.append(f"{chunks} no vector yet{reason}; vectors follow when the embedder answers.")
     if refused := queue.refused(item_id):
-        said.append(f"{refused:,} chunks were refused by the embedder, and are found by their words only.")
+        said.append(f"{plural(refused, 'chunk was', 'chunks were')} refused by the embedder, and found by words only.")
     if of_code := queue.pending([item_id], kind=EXAMPLES).count():
-        said.append(f"{of_code:,} code examples are found by their words; their vectors follow.")
+        said.append(f"{plural(of_code, 'code example is', 'code examples are')} found by words; the vectors follow.")
     if lists := queue.link_lists(item_id):
-        said.append(f"{lists:,} chunks are lists of links, and are found by their words only.")
+        said.append(f"{plural(lists, 'chunk is a list', 'chunks are lists')} of links, and found by words only.")
     return [*said, *undescribed(item_id)]
 
 

@@ -32,6 +32,7 @@ from progress import disk, tracker
 from progress.errors import ProgressEnded, UnknownProgress
 from progress.messages import ErrorBody
 from progress.models import Progress
+from progress.plural import plural, sizes
 from progress.status import Status
 from progress.viewer import OPERATOR
 
@@ -151,7 +152,7 @@ class _Reading:
         if isinstance(said, Expected):
             self.expected += said.total - 1
         elif isinstance(said, Left):
-            self.lines.append(f"{said.count} files of other kinds in {original['name']} were left out")
+            self.lines.append(f"Left out of {original['name']}: {plural(said.count, 'file')} of other kinds")
         elif isinstance(said, Trouble):
             self.files.append(_failed(self.upload, said, f"{original['name']}/{said.name}" if packed else said.name))
             self.lines.append(f"Failed: {said.message}")
@@ -210,7 +211,7 @@ class _Reading:
         }
         if self.files:
             self.lines.append(
-                f"Read {row.processed_pages + len(self.files)} of {row.total_pages + self.expected} files"
+                f"Read {row.processed_pages + len(self.files):,} of {plural(row.total_pages + self.expected, 'file')}"
             )
         set_ = {"current_url": self.files[-1].name} if self.files else None
         status = Status.STORING if row.status in (Status.STARTING, Status.ANALYZING) else None
@@ -247,11 +248,11 @@ def finish(upload: Upload, row: Progress) -> None:
     removed = _remove_vanished(upload) if upload.generation else 0
     embedded = min(queue.embedded_count(upload.item_id), row.chunks_stored)
     tracker.update(row.id, row=row, status=Status.FINALIZING, set_={"embedded_chunks": embedded})
-    parts = [f"Completed: {done} documents, {row.chunks_stored} chunks, {row.word_count:,} words."]
+    parts = [f"Completed: {sizes(document=done, chunk=row.chunks_stored, word=row.word_count)}."]
     if row.failed_pages:
-        parts.append(f"{row.failed_pages} files failed.")
+        parts.append(f"{plural(row.failed_pages, 'file')} failed.")
     if removed:
-        parts.append(f"{removed} files are no longer there and were removed.")
+        parts.append(f"{plural(removed, 'file is', 'files are')} gone and no longer stored.")
     tracker.complete(row.id, row=row, lines=[" ".join([*parts, *missing_vectors(upload.item_id)])])
 
 

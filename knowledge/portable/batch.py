@@ -12,6 +12,7 @@ from knowledge.ingest import IncomingDocument, PreparedDocument, Stored, prepare
 from knowledge.ingest.prepare import PreparedExamples, chunk_hash, described, example_hash
 from knowledge.models import DIGEST_CHARS, Document
 from knowledge.portable.form import AliasLine, Header, PageLine, unpacked
+from progress.plural import plural
 from progress.wire import storable
 
 
@@ -64,7 +65,8 @@ class Batch:
                 bad += vector is None
                 self.vectors |= {key: vector} if vector else {}
         if bad:
-            self.done.lines.append(f"Line {number}: {bad} vectors are not of length 1 and {self.dimension} dimensions")
+            vectors_are = plural(bad, "vector is", "vectors are")
+            self.done.lines.append(f"Line {number}: {vectors_are} not of length 1 and {self.dimension} dimensions")
         chunks = tuple(
             replace(chunk, anchor=anchors.get(chunk.content_hash, chunk.anchor)) for chunk in prepared.chunks
         )
@@ -99,7 +101,8 @@ class Batch:
             if key not in fetched_here or line.fetched_at >= fetched_here[key]
         ]
         if len(newer) < len(self.pages):
-            self.done.lines.append(f"{len(self.pages) - len(newer)} pages are newer here and were left as they are")
+            older = len(self.pages) - len(newer)
+            self.done.lines.append(f"{plural(older, 'page is', 'pages are')} newer here and not replaced")
         return newer
 
     def _date(self, document_id: int, line: PageLine, *, new: bool) -> None:

@@ -32,6 +32,7 @@ from progress import disk, tracker, usage
 from progress.errors import ProgressEnded, UnknownProgress
 from progress.messages import ErrorBody
 from progress.models import Progress
+from progress.plural import plural, sizes
 from progress.status import Status
 from progress.viewer import Viewer
 from progress.wire import storable
@@ -122,7 +123,7 @@ def _create(header: Header, viewer: Viewer) -> Progress:
     if running is not None:
         hint = "Wait until it ends, or stop it."
         raise ImportRunning(f"{item.title} is being imported (progress id {running.pk}).", hint=hint, field="file")
-    line = f"Importing {item.title}: {header.counts.pages} pages, {header.counts.chunks} chunks"
+    line = f"Importing {item.title}: {sizes(page=header.counts.pages, chunk=header.counts.chunks)}"
     row = tracker.create(
         Progress.Kind.IMPORT,
         source_id=item.source_id,
@@ -167,7 +168,9 @@ def cancel(progress_id: str, *, viewer: Viewer) -> Progress:
             raise UnknownProgress(f"No import has the progress id {progress_id!r}.", field="progress_id")
         owners = KnowledgeItem.objects.filter(source_id=row.source_id).values_list("owner_id", flat=True)
         viewer.must_own("The import", row.owner_id, *owners)
-        tracker.cancel(row.pk, row=row, lines=[f"Cancelled: {row.processed_pages} pages are kept."])
+        tracker.cancel(
+            row.pk, row=row, lines=[f"Cancelled: {plural(row.processed_pages, 'page is', 'pages are')} kept."]
+        )
     path_of(progress_id).unlink(missing_ok=True)
     return row
 
@@ -247,9 +250,10 @@ class _Taking:
             self._date_source()
             taken = row.processed_pages - row.failed_pages
             if not whole:
+                kept = plural(taken, "page was taken and is", "pages were taken and are")
                 cut = ErrorBody(
                     code="import_cut_off",
-                    message=f"The file ends before its last line; {taken} pages were taken and are kept.",
+                    message=f"The file ends before its last line; {kept} kept.",
                     hint="Export the source again and import the whole file: what is there already is left as it is.",
                 )
                 tracker.fail(row.pk, cut, row=row)
@@ -259,8 +263,9 @@ class _Taking:
                 )
                 tracker.fail(row.pk, bad, row=row)
             else:
-                failed = f" {row.failed_pages} lines could not be taken." if row.failed_pages else ""
-                line = f"Imported {taken} pages, {row.chunks_stored} chunks, {row.embedded_chunks} vectors.{failed}"
+                failed = f" {plural(row.failed_pages, 'line')} could not be taken." if row.failed_pages else ""
+                taken_in = sizes(page=taken, chunk=row.chunks_stored, vector=row.embedded_chunks)
+                line = f"Imported {taken_in}.{failed}"
                 tracker.complete(row.pk, row=row, lines=[line])
         path_of(self.progress_id).unlink(missing_ok=True)
 

@@ -12,6 +12,7 @@ from pypdf.errors import FileNotDecryptedError, PyPdfError
 
 from knowledge.readers.parts import Part, Unreadable
 from knowledge.readers.sniff import Format
+from progress.plural import plural
 
 # A longer text is cut into stretches of pages, each a document of its own.
 PART_CHARS = 200_000
@@ -39,7 +40,7 @@ def read_pdf(file: IO[bytes], name: str) -> Iterator[Part]:
     if not pages:
         raise Unreadable(
             "file_without_text",
-            f"{name} has no text: its {count} pages are pictures, as a scanner makes them.",
+            f"{name} has no text: {plural(count, 'page is a picture', 'pages are pictures')}, as a scanner makes.",
             hint="Run it through text recognition (OCR) and upload the result.",
         )
     title = _title(reader) or PurePosixPath(name).stem

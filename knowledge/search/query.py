@@ -72,9 +72,13 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchOutcome:
-    """`mode` is the search that was done, which may be less than was asked for; then `notice` says why."""
+    """`mode` is the search that was done, which may be less than was asked for; then `notice` says why.
+
+    `weak`: the hits are only the nearest that there is, and none seems to answer.
+    """
 
     hits: tuple[SearchHit, ...]
     mode: Mode
     reranked: bool = False
     notice: str = ""
+    weak: bool = False

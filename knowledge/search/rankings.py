@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from knowledge.embedding import EmbeddingError, embedder, spaces
+from knowledge.embedding import EmbeddingError, embedder, local, spaces
 from knowledge.embedding.models import EmbeddingSpace
 from knowledge.search import keyword, vectors
 from knowledge.search.indexed import Indexed
@@ -29,13 +29,14 @@ LEAST_CANDIDATES = 50
 
 class Rankings(NamedTuple):
     """`mode` is what was done; `notice` why it is less than was asked for. `unseen`: those of `keyword` whose vector is
-    still to be made."""
+    still to be made. `measured`: what a cosine of `vector` means is known, for it is the bundled model's."""
 
     keyword: list[Ranked]
     vector: list[Ranked]
     mode: Mode
     notice: str = ""
     unseen: frozenset[int] = frozenset()
+    measured: bool = False
 
 
 class EmbedderOff(Exception):
@@ -60,10 +61,15 @@ def rankings(
             notice = f"Searched by words only: {error}"
             logger.info("search without vectors: %s", error)
     if query.mode == "vector" and not notice:
-        return Rankings([], vector, "vector")
+        return Rankings([], vector, "vector", measured=_is_bundled(space))
     ranked = _by_words(asked, items, indexed, limit)
     mode: Mode = "keyword" if query.mode == "keyword" or notice else "hybrid"
-    return Rankings(ranked, vector, mode, notice, _unseen(ranked, vector, space, indexed))
+    unseen = _unseen(ranked, vector, space, indexed)
+    return Rankings(ranked, vector, mode, notice, unseen, measured=_is_bundled(space))
+
+
+def _is_bundled(space: EmbeddingSpace | None) -> bool:
+    return space is not None and space.name == local.SPACE
 
 
 def _by_words(asked: Question, items: Collection[int] | None, indexed: Indexed, limit: int) -> list[Ranked]:

@@ -16,6 +16,7 @@ from knowledge.search.query import Scores, SearchHit, SearchOutcome, SearchQuery
 from knowledge.search.rankings import CANDIDATES_PER_MATCH, EMBEDDED_QUERY_CHARS, LEAST_CANDIDATES, rankings
 from knowledge.search.rerank import RERANKED, RerankFailed, reranker, share
 from knowledge.search.snippet import snippet
+from knowledge.search.weak import is_weak
 from knowledge.search.words import Question
 from progress import tracing
 from progress.wire import storable
@@ -65,7 +66,8 @@ def _search(query: SearchQuery) -> SearchOutcome:
     chosen = _by_page(matches) if query.return_mode == "pages" else _neighbours_joined(matches)
     second = _reranked(chosen, query.text)
     hits = tuple(_hits(second.matches, asked, query.match_count))
-    return SearchOutcome(hits, ranked.mode, second.applied, " ".join(filter(None, (ranked.notice, second.notice))))
+    notice = " ".join(filter(None, (ranked.notice, second.notice)))
+    return SearchOutcome(hits, ranked.mode, second.applied, notice, is_weak(hits, query.text, ranked, items))
 
 
 # What a hit is made of. Whole rows of three tables, dates and all, took a third of a search.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -114,6 +114,20 @@ def question(text: str) -> Question:
         words[word] = None
         lexemes.update(dict.fromkeys((*word.whole, *word.pieces)))
     return Question(tuple(words), tuple(lexemes)[:QUERY_LEXEMES])
+
+
+def telling(asked: str) -> Sequence[Word]:
+    """The words of a question, without those that every text holds unless it has no other."""
+    words = question(asked).words
+    return [word for word in words if STOP_WORDS.isdisjoint(word.whole)] or words
+
+
+def says(text: str, words: Sequence[Word]) -> frozenset[Word]:
+    """The words of the question that stand in the text, whole or by all their pieces."""
+    forms = {form for _, _, found in spans(text) for form in (*found.whole, *found.pieces)}
+    return frozenset(
+        word for word in words if not forms.isdisjoint(word.whole) or (word.pieces and forms.issuperset(word.pieces))
+    )
 
 
 def spans(text: str) -> Iterator[tuple[int, int, Forms]]:

@@ -89,7 +89,7 @@ def test_whoever_waits_is_told_the_place_and_moves_up(settings: Any, monkeypatch
     tasks.wake_next()
     places = dict(Progress.objects.filter(status="queued").values_list("pk", "queue_position"))
     assert places == {second.progress_id: 1, third.progress_id: 2}
-    assert Progress.objects.get(pk=third.progress_id).log == "Waiting: 1 crawls are before this one."
+    assert Progress.objects.get(pk=third.progress_id).log == "Waiting: 1 crawl is before this one."
     assert woken == []
     actions.cancel(first.progress_id, viewer=OPERATOR)
     tasks.wake_next()

@@ -40,7 +40,10 @@ def test_a_page_that_only_a_sitemap_names_is_crawled() -> None:
         assert "/blog/" not in states(job, site)
     assert job.discovery["kind"] == "page"
     assert [read["kind"] for read in job.discovery["files"]] == ["llms_txt", "sitemap"]
-    assert any("names 2 pages, 1 out of scope" in line for line in Progress.objects.get(pk=job.progress_id).logs)
+    assert any(
+        line.startswith("Pages named by ") and line.endswith(": 2, 1 out of scope")
+        for line in Progress.objects.get(pk=job.progress_id).logs
+    )
 
 
 @pytest.mark.django_db(transaction=True)

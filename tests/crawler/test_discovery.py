@@ -418,7 +418,7 @@ async def test_robots_names_the_sitemaps_and_nothing_is_guessed() -> None:
         assert "/sitemap.xml" not in site.paths
         assert [found.url for found in beginning.seeds] == [f"{site.url}/docs/two.html", f"{site.url}/docs/three.html"]
     assert any("404" in note for note in beginning.notes)
-    assert beginning.lines[1].endswith("/two.xml names 2 pages, 1 out of scope")
+    assert beginning.lines[1].endswith("/two.xml: 2, 1 out of scope")
 
 
 async def test_robots_rules_hold_for_what_is_guessed() -> None:

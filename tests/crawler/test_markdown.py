@@ -58,7 +58,9 @@ def test_the_markdown_that_llms_txt_names_is_read_in_place_of_the_page(client: C
         assert "/docs/index.md" not in site.paths
         assert "/docs/only" not in site.paths
         assert all(verdict.startswith("done") for verdict in verdicts(job, root).values())
-        assert any("names the Markdown of 5 pages" in line for line in job.progress.logs)
+        assert any(
+            line.startswith("Pages whose Markdown ") and line.endswith(" names: 5") for line in job.progress.logs
+        )
 
         site.forget()
         again = refresh(job)

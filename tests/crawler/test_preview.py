@@ -66,7 +66,7 @@ def test_a_preview_tells_what_a_crawl_would_begin_with(client: Client, docs: Doc
     assert answer["counts"]["crawl"] == 12  # eleven pages and the link that nothing tells is dead
     assert answer["counts"]["robots"] == 1
     assert answer["robots"] == {"status": 200, "allowed": True, "crawl_delay": None, "sitemaps": []}
-    assert any("names 12 pages" in note for note in answer["notes"])
+    assert any(note.startswith("Pages named by ") and note.endswith(": 12") for note in answer["notes"])
 
 
 @pytest.mark.django_db

@@ -450,6 +450,6 @@ def test_a_refresh_asks_only_for_what_changed_and_forgets_what_is_gone(stack: St
         assert stack.get(source)["metadata"]["document_count"] == 8
 
         data, _ = refreshed()
-        assert "1 pages are gone" in data["log"]
+        assert "1 page is gone" in data["log"]
         assert stack.get(source)["metadata"]["document_count"] == 7
         assert not any(site.word(5) in hit["content"] for hit in stack.search(site.word(5), source=first["sourceId"]))

@@ -258,7 +258,7 @@ def test_search_answers_in_the_shape_clients_know(client: Client, item: Knowledg
     assert body.pop("took_ms") >= 0
     assert body == {
         "success": True, "query": "asyncio.run", "source": item.source_id, "match_count": 1, "total_found": 1,
-        "search_mode": "keyword", "reranking_applied": False, "notice": "", "return_mode": "chunks",
+        "search_mode": "keyword", "reranking_applied": False, "notice": "", "weak": False, "return_mode": "chunks",
     }  # fmt: skip
     assert hit["content"] == "Call `asyncio.run` for a coroutine."
     assert (hit["url"], hit["title"], hit["heading_path"]) == (

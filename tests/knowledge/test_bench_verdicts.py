@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks.search.__main__ import of_crawl, of_precision, of_scores
+from tests.benchmarks.search.__main__ import of_crawl, of_precision, of_scores, of_weak
 from tests.benchmarks.search.crawled import Crawled
 
 GOOD = {"keyword": 0.70, "vector": 0.71, "hybrid": 0.74}
@@ -36,6 +36,21 @@ def test_both_rankings_together_must_be_the_best_in_every_figure() -> None:
 
 def test_a_mode_that_another_one_answered_is_no_comparison() -> None:
     assert missed(of_scores(scores(answered_as=("keyword",)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "share", "misses"),
+    [
+        ("everyday", 0.9, 0),
+        ("everyday", 0.89, 1),
+        ("documented", 0.01, 0),
+        ("documented", 0.02, 1),
+        ("nonsense", 0.5, 1),
+    ],
+)
+def test_what_is_documented_is_seldom_weak_and_what_is_not_mostly(kind: str, share: float, misses: int) -> None:
+    good = {"documented": 0.0, "in other words": 0.0, "everyday": 1.0, "nonsense": 1.0}
+    assert missed(of_weak({"hybrid": {**good, kind: share}})) == misses
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_code_is_found_by_what_it_does_without_sharing_a_word(item: KnowledgeIte
 
 
 def test_until_there_are_vectors_the_answer_says_that_words_found_it(item: KnowledgeItem, client: Client) -> None:
-    assert missing_vectors(item.pk)[-1] == "2 code examples are found by their words; their vectors follow."
+    assert missing_vectors(item.pk)[-1] == "2 code examples are found by words; the vectors follow."
     only_chunks_embedded()
     asked = {"query": "sardines", "mode": "vector"}
     answer = client.post("/api/rag/code-examples", asked, content_type="application/json").json()

@@ -107,7 +107,7 @@ def test_several_files_and_an_archive_are_one_source_with_a_verdict_for_each(cli
     )
     assert row.status == "completed"
     assert (row.processed_pages, row.total_pages, row.failed_pages) == (4, 4, 1)
-    assert any("1 files of other kinds in docs.zip" in line for line in row.logs)
+    assert any("Left out of docs.zip: 1 file of other kinds" in line for line in row.logs)
     listed = client.get(f"/api/documents/uploads/{row.pk}/files").json()
     assert [(file["name"], file["state"]) for file in listed["files"]] == [
         ("a.md", "done"),
@@ -299,7 +299,7 @@ def test_a_folder_of_the_operator_is_read_and_renewed(tmp_path: Path, capsys: py
     assert list(urls.all()) == [f"{root}sub/new.md", f"{root}sub/page.html"]
     assert_counts_exact(item)
     told = capsys.readouterr()
-    assert "were removed" in told.err
+    assert "1 file is gone and no longer stored" in told.err
     assert [json.loads(line)["status"] for line in told.out.splitlines()] == ["completed", "completed"]
 
 

@@ -170,7 +170,7 @@ def test_a_list_of_links_gets_no_vector_and_is_found_by_its_words(use: Any) -> N
     assert found("walruses", mode="keyword") == ["contents"]
     assert found("walruses")[0] == "contents"
     assert found("walruses", mode="vector") == ["cats"]
-    assert missing_vectors(made.pk) == ["1 chunks are lists of links, and are found by their words only."]
+    assert missing_vectors(made.pk) == ["1 chunk is a list of links, and found by words only."]
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_a_crawl_whose_embedder_stays_away_ends_and_says_so(use: Any, settings: 
     sweep()
     row = Progress.objects.get(pk=job.progress_id)
     assert (row.status, row.embedded_chunks) == (Status.COMPLETED, 0)
-    assert "1 chunks have no vector yet (No connection.)" in row.log
+    assert "1 chunk has no vector yet (No connection.)" in row.log
 
 
 def test_a_crawl_whose_embedder_was_never_reached_ends_too(use: Any, settings: Any) -> None:
@@ -346,7 +346,7 @@ def test_a_crawl_whose_embedder_was_never_reached_ends_too(use: Any, settings: A
     sweep()
     row = Progress.objects.get(pk=job.progress_id)
     assert (row.status, row.embedded_chunks) == (Status.COMPLETED, 0)
-    assert "1 chunks have no vector yet" in row.log
+    assert "1 chunk has no vector yet" in row.log
 
 
 def test_beyond_so_many_rows_signs_find_what_exact_vectors_would() -> None:

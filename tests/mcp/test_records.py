@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from archon.mcp import records
-from archon.mcp.asking import is_weak
 from archon.mcp.logs import digest
-from knowledge.search import Scores
 from progress import logs
 from progress.log_rows import LOGGER
 
@@ -54,28 +52,6 @@ def test_calls_add_up_by_client_and_session() -> None:
     assert (second["errors"], second["active"]) == (1, True)
     assert records.active_sessions() == 2
     assert records.answered().count() == 2
-
-
-@pytest.mark.parametrize(
-    ("scores", "content", "weak"),
-    [
-        ([Scores(keyword=None, vector=0.2)], "", True),
-        ([Scores(keyword=None, vector=0.2), Scores(keyword=None, vector=0.6)], "", False),
-        ([Scores(keyword=3.0, vector=0.2)], "Write it in capital letters.", True),
-        ([Scores(keyword=3.0, vector=0.2)], "Paris is the capital of France.", False),
-        ([Scores(keyword=3.0)], "Paris is the capital of France.", False),
-        ([], "", False),
-    ],
-)
-def test_the_nearest_of_what_is_far_is_weak(scores: list[Scores], content: str, weak: bool) -> None:
-    class Hit:
-        heading_path = "A page"
-
-        def __init__(self, scores: Scores) -> None:
-            self.scores, self.content = scores, content
-
-    hits: list[Any] = [Hit(one) for one in scores]
-    assert is_weak(hits, "What is the capital of France?") is weak
 
 
 def test_the_log_of_calls_keeps_no_password_of_an_address() -> None:

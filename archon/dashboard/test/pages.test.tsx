@@ -206,6 +206,21 @@ describe('Search', () => {
     expect(document.title).toBe('cleanup · Search · Archon');
   });
 
+  it('says so when nothing that was found seems to answer', async () => {
+    const answer = { success: true, results: [result], query: 'zeppelin', total_found: 1, search_mode: 'hybrid' };
+    answers['POST /api/rag/query'] = [200, { ...answer, weak: true }];
+    visit('/search?q=zeppelin');
+    await screen.findByText('No good match; the nearest passages are:');
+    expect(screen.getByRole('link', { name: 'add a source' }).getAttribute('href')).toBe('/add');
+  });
+
+  it('says nothing of the kind when something does', async () => {
+    answers['POST /api/rag/query'] = [200, { success: true, results: [result], query: 'cleanup', total_found: 1, search_mode: 'hybrid', weak: false }];
+    visit('/search?q=cleanup');
+    await screen.findByRole('link', { name: 'Effects' });
+    expect(screen.queryByText(/No good match/)).toBeNull();
+  });
+
   it('marks the words as the server found them, and says when it had to search by keywords', async () => {
     const metadata = { snippet: 'React calls your cleanup.', highlights: [[6, 11]] };
     answers['POST /api/rag/query'] = [200, { success: true, results: [{ ...result, metadata }], query: 'called', total_found: 1, search_mode: 'keyword', notice: 'Searched by words only: no text has been embedded yet.' }];

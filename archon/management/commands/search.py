@@ -39,7 +39,10 @@ class Command(TerminalCommand):
         if self.as_json:
             body = page_hit_body if options["pages"] else chunk_hit_body
             results = [body(hit) for hit in outcome.hits]
-            self.tell({"results": results, "query": query.text, "search_mode": outcome.mode, "notice": outcome.notice})
+            told = {"search_mode": outcome.mode, "notice": outcome.notice, "weak": outcome.weak}
+            self.tell({"results": results, "query": query.text, **told})
+        if outcome.weak:
+            self.stderr.write("No good match; the nearest passages are:")
         for hit in () if self.as_json else outcome.hits:
             self._show(hit)
         if outcome.notice:

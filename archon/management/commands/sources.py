@@ -13,7 +13,7 @@ from knowledge.failing import failures_of
 from knowledge.listing import ItemFilter, status_of
 from knowledge.messages import SourceFailure
 from knowledge.models import KnowledgeItem
-from progress.plural import plural
+from progress.plural import sizes
 from progress.viewer import OPERATOR
 
 
@@ -38,8 +38,7 @@ class Command(TerminalCommand):
 
     def _show(self, item: KnowledgeItem, failure: SourceFailure | None) -> None:
         """Lines, no table: an id that a narrow window cuts cannot be copied."""
-        sizes = f"{plural(item.document_count, 'page')}, {plural(item.chunk_count, 'chunk')}"
-        counts = f"{sizes}, {status_of(item, failure)}"
+        counts = f"{sizes(page=item.document_count, chunk=item.chunk_count)}, {status_of(item, failure)}"
         self.console.print(Text.assemble((item.title[:100], "bold"), f"  {counts}"))
         self.console.print(Text.assemble((f"     {item.source_id}  ", "dim"), (item.url, "cyan")))
         if failure:

@@ -22,6 +22,7 @@ from crawler.models import CrawlJob
 from crawler.terminal import CrawlBar, follow, positive, show_summary
 from progress.messages import snapshot
 from progress.models import Progress
+from progress.plural import plural
 from progress.status import Status
 from progress.viewer import OPERATOR
 from progress.wire import to_wire
@@ -74,7 +75,9 @@ class Command(BaseCommand):
             except WrongState:  # it ended in this very moment
                 return Progress.objects.get(pk=progress_id)
             row = Progress.objects.get(pk=progress_id)
-            console.print(f"[yellow]■ cancelled[/], {row.processed_pages} pages are kept", highlight=False)
+            console.print(
+                f"[yellow]■ cancelled[/], {plural(row.processed_pages, 'page is', 'pages are')} kept", highlight=False
+            )
             if as_json:
                 self.stdout.write(json.dumps(to_wire(snapshot(row)), ensure_ascii=False))
             sys.exit(INTERRUPTED)

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from knowledge.errors import KnowledgeError
 from knowledge.portable import export_lines
 from knowledge.terminal import refusal
+from progress.plural import plural
 from progress.viewer import OPERATOR
 
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
             raise CommandError(refusal(error)) from None
         except OSError as error:
             raise CommandError(f"{file} cannot be written: {error.strerror}.") from None
-        self.stderr.write(f"{count} lines in {file}")
+        self.stderr.write(f"{plural(count, 'line')} in {file}")
 
 
 def _write(source: str, file: Path) -> int:

@@ -1,7 +1,8 @@
 """`make bench-search`: how fast vectors come, how fast search is, how well it finds. Exits 1 when a goal is missed.
 
 Parts, all of them unless some are named: `crawl` (POST to all vectors of the Python documentation), `scores` (its 662
-questions by words, by meaning and by both), `code` (its examples alone, in the same ways, with questions from the
+questions by words, by meaning and by both), `weak` (how many of them, and of questions that nothing answers, are told
+to have no good match), `code` (its examples alone, in the same ways, with questions from the
 descriptions and names of functions; nothing is demanded of it), `load` (searches over REST at 20,000 and 200,000
 chunks, SQLite and PostgreSQL), `precision` (the quantised model against the original).
 ARGS="crawl scores code --pages 40" is quick, and so is ARGS="load --chunks 2000 --calls 50"; goals are of full size.
@@ -26,13 +27,15 @@ from tests.benchmarks.search.code import CodeScores, code_questions, scored_code
 from tests.benchmarks.search.crawled import SITE, Crawled, crawled, scored, some
 from tests.benchmarks.search.load import Load, loaded
 from tests.benchmarks.search.questions import questions
+from tests.benchmarks.search.unanswered import called_weak
 from tests.benchmarks.sites import SiteMissing
 from tests.environment import temporary_folder
 from tests.stack import ROOT
 
-PARTS = ("crawl", "scores", "code", "load", "precision")
-OF_CRAWL = {"crawl", "scores", "code"}
+PARTS = ("crawl", "scores", "weak", "code", "load", "precision")
+OF_CRAWL = {"crawl", "scores", "weak", "code"}
 VECTORS_SECONDS, FIRST_HIT_SECONDS = 180.0, 2.0
+MOST_WEAK, LEAST_WEAK = 0.02, 0.9
 FIGURES = ("hit_at_5", "mrr", "ndcg_at_10")
 LEAST_SHARE = 0.98
 # PostgreSQL is for the larger ones; the smaller goal is SQLite's.
@@ -60,6 +63,15 @@ def of_scores(scores: dict[str, Any]) -> Iterator[Verdict]:
         best = max(modes[name][figure] for name in ("keyword", "vector"))
         hybrid = modes["hybrid"][figure]
         yield Verdict(f"{figure} of hybrid {hybrid:.3f}, of the better part {best:.3f}", hybrid >= best)
+
+
+def of_weak(shares: dict[str, dict[str, float]]) -> Iterator[Verdict]:
+    """Of the usual search. What is documented is seldom called weak, what is not nearly always."""
+    hybrid = shares["hybrid"]
+    for kind in ("documented", "in other words"):
+        yield Verdict(f"{hybrid[kind]:.1%} of questions {kind} called weak, under 2%", hybrid[kind] < MOST_WEAK)
+    for kind in ("everyday", "nonsense"):
+        yield Verdict(f"{hybrid[kind]:.1%} of {kind} questions called weak, at least 90%", hybrid[kind] >= LEAST_WEAK)
 
 
 def of_load(one: Load) -> Iterator[Verdict]:
@@ -90,6 +102,10 @@ def run_crawl(options: argparse.Namespace, console: Console) -> Iterator[tuple[s
             scores = scored(stack, pages, options.questions)
             console.print(_scores_table(scores))
             yield "scores", scores, list(of_scores(scores))
+        if "weak" in options.parts:
+            shares = called_weak(stack.port)
+            console.print(shares, highlight=False)
+            yield "weak", shares, list(of_weak(shares))
         if "code" in options.parts:
             wait_for_vectors(stack)
             found = scored_code(stack.port, some(code_questions(SITE.folder(), stored_code(stack)), options.questions))

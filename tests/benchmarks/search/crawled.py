@@ -21,7 +21,7 @@ T = TypeVar("T")
 EXCLUDED = ("**/genindex*", "**/py-modindex*")
 LONGEST_SECONDS = 3_600.0
 SITE = SITES["python"]
-LINK_LISTS = re.compile(r"([\d,]+) chunks are lists of links")
+LINK_LISTS = re.compile(r"([\d,]+) chunks? (?:are lists|is a list) of links")
 
 
 @dataclass

@@ -156,7 +156,7 @@ function summary(progress: CrawlProgressData): string {
     wordCount ? `Words processed: ${count(wordCount)}.` : '',
   ];
   if (chunksStored && embeddedChunks && embeddedChunks < chunksStored) {
-    parts.push(`${count(chunksStored - embeddedChunks)} chunks have no vector; keyword search finds them.`);
+    parts.push(`${plural(chunksStored - embeddedChunks, 'chunk has', 'chunks have')} no vector yet: found by keywords.`);
   }
   return parts.filter(Boolean).join(' ');
 }

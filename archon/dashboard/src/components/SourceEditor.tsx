@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
+import { plural } from '../format';
 import { updateItem, type KnowledgeItem } from '../services/api';
 import { ErrorNotice, Notice } from './Notice';
 import { PrivateChoice, useAccounts } from './Private';
@@ -66,7 +67,7 @@ export function SourceEditor({ item }: { item: KnowledgeItem }) {
             disabled={item.metadata.source_type === 'file'}
             onChange={(event) => set({ update_frequency: Number(event.target.value) })}
           >
-            {!known && <option value={draft.update_frequency}>Every {draft.update_frequency} days</option>}
+            {!known && <option value={draft.update_frequency}>Every {plural(draft.update_frequency, 'day')}</option>}
             {FREQUENCIES.map(([days, label]) => (
               <option key={days} value={days}>
                 {label}

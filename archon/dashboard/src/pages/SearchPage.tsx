@@ -212,6 +212,7 @@ function Answer({ answer, query, stale }: { answer: SearchAnswer; query: string;
   return (
     <div className={stale ? 'answer-list is-stale' : 'answer-list'} aria-busy={stale}>
       {notice}
+      {answer.weak && <NoGoodMatch />}
       <p className="results-head" role="status">
         {plural(answer.results.length, 'result')}
         {answer.total_found > answer.results.length && ` of ${count(answer.total_found)}`}
@@ -225,6 +226,14 @@ function Answer({ answer, query, stale }: { answer: SearchAnswer; query: string;
         ))}
       </ol>
     </div>
+  );
+}
+
+function NoGoodMatch() {
+  return (
+    <Notice tone="warn" title="No good match; the nearest passages are:">
+      None of them seems to answer. Ask in other words, or <Link to="/add">add a source</Link> that covers it.
+    </Notice>
   );
 }
 

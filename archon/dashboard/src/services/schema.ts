@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 3681b1ec36f0a59510dfc934017c51962aa4bccc1d993b7dfa8a6518654ce5fc
+// digest: 7a021862013d77c6706e34d125bb022ad3f12930d54db2ec415d27850f3626b2
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -1037,6 +1037,8 @@ export interface components {
             reranking_applied: boolean;
             /** @default  */
             notice: string;
+            /** @default false */
+            weak: boolean;
             /** @enum {string} */
             return_mode: "chunks" | "pages";
             took_ms: number;
