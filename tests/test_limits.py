@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from limits import RateLimitItemPerMinute
 
@@ -17,7 +19,7 @@ from archon.auth import refuse
 from archon.scopes import Scope
 from crawler import actions, quota, slice
 from crawler.errors import TooMuch
-from crawler.models import CrawlUrl
+from crawler.models import CrawlJob, CrawlUrl
 from crawler.tasks import sweep
 from knowledge.models import Document, KnowledgeItem
 from progress import tracker, usage
@@ -254,6 +256,15 @@ def test_sources_of_an_account_may_keep_so_much(
     assert Progress.objects.get(pk=job.progress_id).status != "paused"
     settings.STORED_MEGABYTES = 0
     quota.check(alice.pk)
+
+
+def test_what_an_account_keeps_is_summed_once_for_all_its_crawls(settings: Any, alice: Any, bob: Any) -> None:
+    for owner in (alice, alice, alice, bob):
+        job_of(f"http://127.0.0.1:9/{owner.username}/{CrawlJob.objects.count()}/", owner_id=owner.pk)
+    settings.LOCAL_MODE, settings.STORED_MEGABYTES = False, 2
+    with CaptureQueriesContext(connection) as asked:
+        quota.pause_what_has_no_room()
+    assert sum("SUM(" in query["sql"] and "char_count" in query["sql"] for query in asked) == 2
 
 
 def test_a_retry_of_failed_pages_is_a_crawl_that_counts(client: Client, settings: Any, alice: Any) -> None:
