@@ -10,13 +10,13 @@ from pydantic import StringConstraints
 
 from crawler.actions import CrawlRequest
 from progress.messages import UrlVerdict
-from progress.request import RequestBody
+from progress.request import STRIPPED, RequestBody
 from progress.viewer import Viewer
 
 # PostgreSQL stores no NUL, and no address has one.
 NO_NUL = r"^[^\x00]*$"
-Glob = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_NUL)]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Glob = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL), STRIPPED]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=100), STRIPPED]
 
 
 class CrawlIn(RequestBody):

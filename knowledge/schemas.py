@@ -11,9 +11,9 @@ from pydantic import StringConstraints
 from knowledge.messages import SourceFailure
 from knowledge.search import MAX_MATCHES, MAX_QUERY_CHARS, Mode, ReturnMode
 from knowledge.search.evaluation import MODES
-from progress.request import RequestBody
+from progress.request import STRIPPED, RequestBody
 
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=100), STRIPPED]
 KnowledgeType = Literal["technical", "business"]
 SourceType = Literal["url", "file"]
 ItemStatus = Literal["active", "processing", "error"]

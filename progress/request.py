@@ -8,11 +8,30 @@ from typing import Any, get_args
 
 from django.http import HttpRequest
 from ninja.errors import ValidationError as RefusedRequest
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 UNKNOWN = "extra_forbidden"
 SHOWN_CHARS = 80
+
+
+def stripped(text: str) -> str:
+    """Without the blanks around it. Raises ValueError when nothing else is there."""
+    if not (kept := text.strip()):
+        raise ValueError("expected a text, not blanks alone")
+    return kept
+
+
+# Behind the constraints of a text, so that they are of what was sent, as the OpenAPI says them.
+STRIPPED = AfterValidator(stripped)
 
 
 class RequestBody(BaseModel):

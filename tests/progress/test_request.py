@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
-from progress.request import RequestBody, unknown_among
+from progress.request import STRIPPED, RequestBody, unknown_among
 
 
 class Body(RequestBody):
@@ -21,6 +21,17 @@ def test_true_is_no_number(field: str) -> None:
     with pytest.raises(ValidationError, match="expected a number, not true or false"):
         Body.model_validate({field: True})
     assert Body.model_validate({field: 2, "private": True}).private
+
+
+class Tagged(RequestBody):
+    tags: list[Annotated[str, StringConstraints(min_length=1, max_length=5), STRIPPED]]
+
+
+def test_a_text_is_as_long_as_it_was_sent_and_kept_without_the_blanks_around_it() -> None:
+    assert Tagged.model_validate({"tags": [" ab\t"]}).tags == ["ab"]
+    for wrong in ("     a", "", " \n"):
+        with pytest.raises(ValidationError):
+            Tagged.model_validate({"tags": [wrong]})
 
 
 class Outer(RequestBody):
