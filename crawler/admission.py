@@ -39,7 +39,7 @@ def admit(job: CrawlJob) -> bool:
             return False
         before = Status(row.stage)  # a crawl that was paused goes on where it was
         status = Status.STARTING if before is Status.QUEUED else before
-        tracker.update(row.id, row=row, status=status, set_={"queue_position": None})
+        tracker.update(row.id, row=row, status=status)
     return True
 
 

@@ -168,7 +168,6 @@ def _end(
         row.completed_at = timezone.now()
         row.error = {name: storable(str(text)) for name, text in (error or {}).items()}
         row.eta_seconds = None
-        row.queue_position = None
         row.percentage = _percentage(row, growing=False)
         _add_lines(row, lines)
         _save(row, at_once=True)
@@ -184,6 +183,7 @@ def _move(row: Progress, status: Status | None) -> bool:
     if Status.EMBEDDING in (status, row.status):
         row.samples = []
     row.status = status
+    row.queue_position = None  # whoever waits is told its place anew
     if status not in TERMINAL and status is not Status.PAUSED:
         row.stage = status
     return True

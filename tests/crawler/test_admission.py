@@ -99,6 +99,17 @@ def test_whoever_waits_is_told_the_place_and_moves_up(settings: Any, monkeypatch
     assert Progress.objects.get(pk=second.progress_id).queue_position is None
 
 
+def test_a_waiting_crawl_that_is_paused_has_no_place_in_line(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks.crawl_slice, "delay", lambda _: None)
+    settings.CRAWLS_AT_ONCE = 1
+    first, second = jobs(2)
+    assert admission.admit(first)
+    tasks.wake_next()
+    assert Progress.objects.get(pk=second.progress_id).queue_position == 1
+    actions.pause(second.progress_id, viewer=OPERATOR)
+    assert Progress.objects.get(pk=second.progress_id).queue_position is None
+
+
 def test_a_paused_crawl_leaves_its_place(settings: Any) -> None:
     settings.CRAWLS_AT_ONCE = 1
     first, second = jobs(2)
