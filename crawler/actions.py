@@ -300,7 +300,7 @@ def retry_failed(progress_id: str, *, viewer: Viewer) -> CrawlJob:
         if not job.urls.filter(state=CrawlUrl.State.FAILED).exists():
             raise WrongState("nothing_failed", "No page of this crawl failed.")
         _refuse_if_running(job.item)
-        if job.generation < _last_generation(job.item):
+        if CrawlJob.objects.filter(item=job.item, pk__gt=job.pk).exists():  # a retry of it is one, and knows more pages
             raise WrongState(
                 "crawl_outdated", "A later crawl of this source exists.", hint="Retry that one, or refresh."
             )
