@@ -302,17 +302,28 @@ def finish(job: CrawlJob, row: Progress) -> Progress:
 
 
 def remove_vanished(job: CrawlJob) -> int:
-    """Pages that the site says are gone or elsewhere, now and at the crawl before: once could be a mishap."""
+    """Pages that the site says are gone or elsewhere, now and at a crawl before, and that were not seen in between:
+    once could be a mishap. A crawl that was stopped before it asked for a page says nothing of it."""
+    gone = _gone(job)
+    old = Document.objects.filter(item=job.item_id, generation__lt=job.generation - 1)
+    # Asked for the other way round: there are far fewer old documents than URLs that a list in SQL may hold.
+    seen = {digest: seen for digest, seen in old.values_list("url_hash", "generation") if digest in gone}
+    if not seen:
+        return 0
+    since = CrawlJob.objects.filter(
+        item=job.item_id, generation__gt=min(seen.values()), generation__lt=job.generation
+    ).order_by("generation")
+    missed = {digest: before.generation for before in since for digest in _gone(before) & seen.keys()}
+    return remove_documents(job.item_id, [digest for digest in seen if missed.get(digest, 0) > seen[digest]])
+
+
+def _gone(job: CrawlJob) -> set[str]:
+    """Hashes of what the site said in this crawl is no longer there, with the parts of files that are not."""
     failed = Q(state=CrawlUrl.State.FAILED, http_status__in=GONE)
     moved = Q(state=CrawlUrl.State.DONE, reason="redirected")
     left = Q(state=CrawlUrl.State.SKIPPED, reason__in=LEFT_REASONS)
     gone = set(CrawlUrl.objects.filter(failed | moved | left, job=job).values_list("url_hash", flat=True))
-    gone |= parts_of(job, list(gone))
-    old = Document.objects.filter(item=job.item_id, generation__lt=job.generation - 1)
-    # Asked for the other way round: there are far fewer old documents than URLs that a list in SQL may hold.
-    return remove_documents(
-        job.item_id, [digest for digest in old.values_list("url_hash", flat=True) if digest in gone]
-    )
+    return gone | parts_of(job, list(gone))
 
 
 def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:
