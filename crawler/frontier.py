@@ -180,6 +180,14 @@ def _row(job: CrawlJob, item: Candidate, digest: str, family: str | None, skippe
     )
 
 
+def read_before(job: CrawlJob, urls: Sequence[CrawlUrl]) -> set[str]:
+    """Hashes of those that the crawl before this one read: what they link to is in this frontier. Any other is sent
+    whole, for its links, although an earlier crawl stored it."""
+    before = CrawlJob.objects.filter(item=job.item_id, pk__lt=job.pk).order_by("-pk").values_list("pk", flat=True)
+    read = CrawlUrl.objects.filter(job__in=list(before[:1]), state=CrawlUrl.State.DONE)
+    return set(read.filter(url_hash__in=[url.url_hash for url in urls]).values_list("url_hash", flat=True))
+
+
 def poisoned(urls: Sequence[CrawlUrl]) -> list[CrawlUrl]:
     """Those that already cost MAX_ATTEMPTS workers or fetches before this claim."""
     return [url for url in urls if url.attempts > MAX_ATTEMPTS]

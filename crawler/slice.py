@@ -152,7 +152,7 @@ class Slice:
         return bool(allowed or refused)
 
     def _send(self, urls: list[CrawlUrl]) -> None:
-        asked = [url.url_hash for url in urls] if self.job.conditional else []
+        asked = frontier.read_before(self.job, urls) if self.job.conditional else set()
         known = validators(self.job.item_id, asked, code_examples=self.job.extract_code_examples) if asked else {}
         for url in urls:
             self._fetch(url, known.get(url.url_hash))
