@@ -221,7 +221,9 @@ def test_commands_on_a_full_disk_end_with_a_sentence(web: WebProcess, served: Wo
         assert_one_sentence(ended, "There is not room enough", "Make room")
         assert not [path.name for path in disk.outside.iterdir() if "backup" in path.name or path.name == "kept.tar"]
         disk.fill()
-        assert_one_sentence(run(disk.folder, "up", enter=disk.enter, ARCHON_PORT="1"), "The disk is full", "Free some")
+        for command in (["up"], ["crawl", "http://127.0.0.1:1/"]):
+            ended = run(disk.folder, *command, enter=disk.enter, ARCHON_PORT="1")
+            assert_one_sentence(ended, "The disk is full", "Free some")
     finally:
         disk.make_room()
 

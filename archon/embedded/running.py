@@ -65,6 +65,8 @@ def ensure_running(timeout: float) -> StackState:
     deadline = time.monotonic() + timeout
     background: subprocess.Popen[bytes] | None = None
     while (url := running_url()) is None:
+        if not disk.free_megabytes():  # one that runs is not ready then, and none comes up
+            raise StartFailed(f"{disk.FULL['message']} {disk.FULL['hint']}")
         if background is None and lock.holder(LOCK) is None:
             background = start_in_background()
         if background and background.poll() is not None and lock.holder(LOCK) is None:
@@ -97,8 +99,6 @@ _started_here: list[subprocess.Popen[bytes]] = []
 
 def last_words() -> str:
     lines = DETACHED_LOG.read_text(errors="replace").strip().splitlines()
-    if not lines and not disk.free_megabytes():
-        return f"{disk.FULL['message']} {disk.FULL['hint']}"
     return lines[-1] if lines else f"Archon did not start; see {DETACHED_LOG.parent}."
 
 
