@@ -159,9 +159,9 @@ describe('the log', () => {
   it('can be paused and followed again', () => {
     const { socket } = show();
     socket.say({ logs: ['one'] });
-    fireEvent.click(screen.getByRole('button', { name: 'Pause' }));
-    fireEvent.click(screen.getByRole('button', { name: 'Follow' }));
-    screen.getByRole('button', { name: 'Pause' });
+    fireEvent.click(screen.getByRole('button', { name: 'Stop scrolling' }));
+    fireEvent.click(screen.getByRole('button', { name: 'Follow the log' }));
+    screen.getByRole('button', { name: 'Stop scrolling' });
   });
 });
 

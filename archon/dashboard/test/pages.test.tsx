@@ -98,6 +98,18 @@ describe('Add source', () => {
     expect(field.getAttribute('aria-describedby')).toBe(alert.id);
     expect(field.getAttribute('aria-invalid')).toBe('true');
     await waitFor(() => expect(document.activeElement).toBe(field));
+    await user.type(field, 'docs.example.com');
+    expect(screen.queryByRole('alert')).toBeNull();
+    expect(field.getAttribute('aria-invalid')).toBeNull();
+  });
+
+  it('forgets why a preview failed once the address is another one', async () => {
+    answers['POST /api/knowledge-items/crawl/preview'] = [422, { detail: { error: 'That host does not resolve.', code: 'dns_failed', hint: '', field: null } }];
+    const user = visit('/add?url=https%3A%2F%2Fe.x');
+    await user.click(screen.getByRole('button', { name: /Preview/ }));
+    await screen.findByText('That host does not resolve.');
+    await user.type(screen.getByLabelText('Address'), '/docs');
+    expect(screen.queryByText('That host does not resolve.')).toBeNull();
   });
 
   it('opens the folded part when the fault is there', async () => {
@@ -309,4 +321,26 @@ describe('Private sources', () => {
 it('answers an unknown address with the way back', () => {
   visit('/elsewhere');
   expect(screen.getByRole('link', { name: 'Go to Knowledge' }).getAttribute('href')).toBe('/');
+});
+
+describe('What is not there', () => {
+  const gone = (error: string) => [404, { detail: { error, code: 'source_unknown', hint: 'GET /api/knowledge-items/sources lists the sources.', field: null } }] as const;
+
+  it('is said of a source, with ways on and nothing of REST', async () => {
+    answers['GET /api/knowledge-items/nope'] = [...gone('No source has the id.')];
+    visit('/sources/nope');
+    await screen.findByText('There is no such source');
+    expect(screen.getByRole('link', { name: 'All sources' }).getAttribute('href')).toBe('/');
+    expect(document.body.textContent).not.toContain('/api/');
+  });
+
+  it('is said of a crawl that nothing has started, until something does', async () => {
+    answers['GET /api/progress/nope'] = [...gone('No operation has the progress id.')];
+    visit('/crawls/nope');
+    say('/nope', { type: 'crawl_progress', data: { progressId: 'nope', status: 'waiting', percentage: 0, logs: [] } });
+    await screen.findByText('There is no such crawl');
+    expect(screen.getByRole('link', { name: 'All sources' }).getAttribute('href')).toBe('/');
+    answers['GET /api/progress/nope'] = [200, { progressId: 'nope', status: 'crawling', percentage: 4, sequence: 1 }];
+    await screen.findByRole('region', { name: 'Pages' });
+  });
 });

@@ -196,7 +196,7 @@ def test_a_crawl_is_paused_and_resumed(stack: Stack, browser: Browser) -> None:
         page = visited.page
         add_source(page, stack, site.url)
         wait_for_pages(page, 5)
-        page.get_by_role("button", name="Pause", exact=True).first.click()
+        page.get_by_role("button", name="Pause", exact=True).click()
         expect(page.locator(".crawl-status")).to_contain_text("Paused", timeout=SOON)
         page.get_by_role("button", name="Resume").click()
         expect(page.get_by_text("Crawl completed", exact=False).first).to_be_visible(timeout=SOON)

@@ -1,11 +1,11 @@
-import { ArrowDownToLine, Pause } from 'lucide-react';
+import { ArrowDownToLine, Lock } from 'lucide-react';
 import { useEffect, useRef, useState } from 'react';
 import { plural } from '../format';
 
 /** How close to the end still counts as reading the newest line. */
 const END_SLACK_PX = 24;
 
-/** The newest lines of a crawl. Follows the end; scrolling up or the button pauses that. */
+/** The newest lines of a crawl. Follows the end; scrolling up or the button ends that. The crawl goes on either way. */
 export function LogConsole({ lines }: { lines: string[] }) {
   const box = useRef<HTMLOListElement>(null);
   const [following, setFollowing] = useState(true);
@@ -25,8 +25,8 @@ export function LogConsole({ lines }: { lines: string[] }) {
         <h2>Log</h2>
         <span className="muted">{plural(lines.length, 'line')}</span>
         <button type="button" className="text-button" aria-pressed={!following} onClick={() => setFollowing(!following)}>
-          {following ? <Pause aria-hidden /> : <ArrowDownToLine aria-hidden />}
-          {following ? 'Pause' : 'Follow'}
+          {following ? <Lock aria-hidden /> : <ArrowDownToLine aria-hidden />}
+          {following ? 'Stop scrolling' : 'Follow the log'}
         </button>
       </div>
       {/* Focusable so that the keyboard can scroll it. */}

@@ -1,5 +1,6 @@
-import { CircleAlert, CircleCheck, Info, TriangleAlert } from 'lucide-react';
+import { CircleAlert, CircleCheck, Compass, Info, TriangleAlert } from 'lucide-react';
 import type { ReactNode } from 'react';
+import { Link } from 'react-router';
 import { ApiError } from '../services/api';
 
 const ICONS = { bad: CircleAlert, warn: TriangleAlert, good: CircleCheck, idle: Info };
@@ -39,6 +40,32 @@ export function ErrorNotice({ error, onRetry }: { error: unknown; onRetry?: () =
       {hint}
     </Notice>
   );
+}
+
+/** What the address names is not there (any more): the ways on, instead of what a program would ask next. */
+export function Missing({ what, why }: { what: string; why: string }) {
+  return (
+    <Empty
+      icon={<Compass />}
+      title={`There is no such ${what}`}
+      action={
+        <>
+          <Link className="button button-primary" to="/">
+            All sources
+          </Link>
+          <Link className="button" to="/add">
+            Add source
+          </Link>
+        </>
+      }
+    >
+      {why}
+    </Empty>
+  );
+}
+
+export function isMissing(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404;
 }
 
 interface EmptyProps {

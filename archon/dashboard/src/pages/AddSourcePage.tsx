@@ -148,11 +148,19 @@ function CrawlForm() {
     onSuccess: ({ progressId }) => navigate(`/crawls/${encodeURIComponent(progressId)}`),
   });
 
-  const set = <K extends keyof Draft>(name: K, value: Draft[K]) => setDraft((before) => ({ ...before, [name]: value }));
-  useDraftInAddress(draft, setParams);
+  const preview = useMutation({ mutationFn: () => previewCrawl(requestFrom({ ...draft, url: withScheme(draft.url) })) });
 
   const error = crawl.error;
   const place = error instanceof ApiError && error.field ? PLACES[error.field] : undefined;
+  /** What was refused is no longer there to be refused once it is changed. */
+  const set = <K extends keyof Draft>(name: K, value: Draft[K]) => {
+    if (value === draft[name]) return;
+    if (name === place || name === 'url') crawl.reset();
+    if (preview.isError) preview.reset();
+    setDraft((before) => ({ ...before, [name]: value }));
+  };
+  useDraftInAddress(draft, setParams);
+
   useEffect(() => {
     if (!place) return;
     if (NARROWING.includes(place)) setNarrowed(true);
@@ -163,7 +171,6 @@ function CrawlForm() {
     });
   }, [error, place]);
 
-  const preview = useMutation({ mutationFn: () => previewCrawl(requestFrom({ ...draft, url: withScheme(draft.url) })) });
   const exclude = (pattern: string) => {
     setNarrowed(true);
     set('exclude', [...lines(draft.exclude), pattern].join('\n'));

@@ -1,4 +1,4 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { BookOpen, ChevronLeft, Pause, Play, RotateCcw, Search, Square } from 'lucide-react';
 import { useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
@@ -6,14 +6,16 @@ import { ConfirmButton } from '../components/ConfirmButton';
 import { CrawlHosts } from '../components/CrawlHosts';
 import { CrawlProgress } from '../components/CrawlProgress';
 import { CrawledPages } from '../components/CrawledPages';
-import { ErrorNotice } from '../components/Notice';
+import { ErrorNotice, isMissing, Missing } from '../components/Notice';
 import { Tabs } from '../components/Tabs';
 import { SOURCES_QUERY, useSourceTitle } from '../components/useSourceTitle';
 import { dateTime } from '../format';
-import { pauseCrawl, resumeCrawl, retryFailed, stopCrawl } from '../services/api';
+import { fetchProgress, pauseCrawl, resumeCrawl, retryFailed, stopCrawl } from '../services/api';
 import { isTerminal, type CrawlProgressData } from '../services/crawlProgressService';
 import { useAddress } from './useAddress';
 import { usePageTitle } from './usePageTitle';
+
+const LOOK_AGAIN_MS = 2_000;
 
 export function CrawlPage() {
   const { progressId = '' } = useParams();
@@ -29,6 +31,22 @@ function Crawl({ progressId }: { progressId: string }) {
   const hosts = useAddress()[0].get('view') === 'hosts';
   const refreshTitles = () => void queries.invalidateQueries({ queryKey: SOURCES_QUERY.queryKey });
   usePageTitle(progress ? `${progress.percentage}%` : '', name);
+  // The socket waits for whatever may begin under this id; whether there is anything is asked once more and again.
+  const known = useQuery({
+    queryKey: ['crawl-known', progressId],
+    queryFn: () => fetchProgress(progressId),
+    enabled: progress?.status === 'waiting',
+    retry: false,
+    refetchInterval: LOOK_AGAIN_MS,
+  });
+  if (progress?.status === 'waiting' && isMissing(known.error)) {
+    return (
+      <div className="page">
+        <h1 className="visually-hidden">Crawl</h1>
+        <Missing what="crawl" why="It was forgotten some time after its end, deleted with its source, or its address is mistyped." />
+      </div>
+    );
+  }
 
   return (
     <div className="page">

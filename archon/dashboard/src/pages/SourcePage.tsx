@@ -5,7 +5,7 @@ import { Link, useNavigate, useParams } from 'react-router';
 import { Changes } from '../components/Changes';
 import { CodeExamples } from '../components/CodeExamples';
 import { CopyButton } from '../components/CopyButton';
-import { Empty, ErrorNotice } from '../components/Notice';
+import { Empty, ErrorNotice, isMissing, Missing } from '../components/Notice';
 import { PageDiff } from '../components/PageDiff';
 import { Pager } from '../components/Pager';
 import { PageViewer } from '../components/PageViewer';
@@ -32,7 +32,11 @@ export function SourcePage({ view: viewOfPage }: { view?: 'changes' }) {
     return (
       <div className="page">
         <h1 className="visually-hidden">Source</h1>
-        <ErrorNotice error={item.error} onRetry={() => void item.refetch()} />
+        {isMissing(item.error) ? (
+          <Missing what="source" why="It was deleted, or its address is mistyped." />
+        ) : (
+          <ErrorNotice error={item.error} onRetry={() => void item.refetch()} />
+        )}
       </div>
     );
   }
