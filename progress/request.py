@@ -24,9 +24,9 @@ SHOWN_CHARS = 80
 
 
 def stripped(text: str) -> str:
-    """Without the blanks around it. Raises ValueError when nothing else is there."""
+    """Without the blanks around it. Raises PydanticCustomError when nothing else is there."""
     if not (kept := text.strip()):
-        raise ValueError("expected a text, not blanks alone")
+        raise PydanticCustomError("string_too_short", "Without blanks around it this should have at least 1 character")
     return kept
 
 
