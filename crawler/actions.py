@@ -125,7 +125,8 @@ def _start(request: CrawlRequest, seed: str) -> Started:
             _refuse_other_request(known, request, seed)
             return _existing(known)
     item = _item_for(request, seed)
-    KnowledgeItem.objects.select_for_update().get(pk=item.pk)
+    while not _lock_source(item):  # deleted since it was looked up: its address is free for another
+        item = _item_for(request, seed)
     running = CrawlJob.objects.active().filter(item=item).select_related("item", "progress").first()
     if running is not None:
         return _join(running, request)
@@ -369,8 +370,14 @@ def _queue_known_pages(job: CrawlJob, last: CrawlJob) -> None:
     tracker.update(job.progress_id, add={"total_pages": count, "discovered_urls": count})
 
 
+def _lock_source(item: KnowledgeItem) -> bool:
+    """Until the end of the transaction. False when it was deleted."""
+    return KnowledgeItem.objects.visible().select_for_update().filter(pk=item.pk).first() is not None
+
+
 def _refuse_if_running(item: KnowledgeItem) -> None:
-    KnowledgeItem.objects.select_for_update().get(pk=item.pk)
+    if not _lock_source(item):
+        raise UnknownCrawl("source_unknown", "The source of this crawl was deleted.", hint="Start a new crawl of it.")
     running = CrawlJob.objects.active().filter(item=item).first()
     if running is not None:
         raise CrawlConflict(

@@ -19,7 +19,7 @@ from crawler.models import CrawlJob, CrawlUrl
 from crawler.urls import url_hash
 from crawler.verdicts import verdict_of
 from knowledge.ingest import PreparedDocument, Stored, remove_documents, store_documents
-from knowledge.models import Document
+from knowledge.models import Document, KnowledgeItem
 from progress import tracker, usage
 from progress.models import Progress
 from progress.plural import plural
@@ -51,6 +51,8 @@ def record_parts(job: CrawlJob, split: Split) -> bool:
     for start in range(0, len(split.documents), PARTS_AT_ONCE):
         with transaction.atomic():
             row = tracker.lock(job.progress_id)
+            if not KnowledgeItem.objects.visible().filter(pk=job.item_id).exists():
+                return True  # whoever records the file ends the crawl
             if not frontier.still_leased([split.url]):
                 return False
             if not _store(job, row, split, split.documents[start : start + PARTS_AT_ONCE]):

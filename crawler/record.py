@@ -289,6 +289,7 @@ class Batch:
 
 def finish(job: CrawlJob, row: Progress) -> Progress:
     """End a crawl that has nothing outstanding: completed if a page was stored, failed with the reason if none was."""
+    job.refresh_from_db(fields=["truncated"])  # another slice may have met the page limit
     stored = row.processed_pages - row.failed_pages
     if stored > 0 and waits_for_vectors(job.item_id, row):
         return row

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-import pytest
+import threading
+import time
 
-from crawler import actions, slice
-from crawler.errors import WrongState
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from crawler import actions, frontier, slice
+from crawler.errors import UnknownCrawl, WrongState
 from crawler.models import CrawlJob, CrawlUrl
-from knowledge.models import Document
+from crawler.parts import Split, record_parts
+from crawler.record import Skipped, record
+from crawler.scope import Scope
+from crawler.urls import url_hash
+from knowledge.actions import delete_item
+from knowledge.ingest import IncomingDocument, prepare_document
+from knowledge.models import Document, KnowledgeItem
+from progress import tracker
 from progress.models import Progress
 from progress.viewer import OPERATOR
+from tests.crawler.jobs import SEED, job_of
 from tests.site import Answer, LocalSite
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,7 +93,7 @@ def test_a_page_is_removed_when_it_is_gone_twice_and_not_when_one_crawl_asked_fo
         assert Document.objects.filter(url__endswith="leaf").exists(), "it was there in between"
         second = refresh(first)
         assert not Document.objects.filter(url__endswith="leaf").exists()
-        assert "1 pages are gone from the site and were removed" in Progress.objects.get(pk=second.progress_id).log
+        assert "gone from the site" in Progress.objects.get(pk=second.progress_id).log
 
 
 def test_a_crawl_whose_retry_found_more_is_not_retried_itself() -> None:
@@ -93,3 +106,70 @@ def test_a_crawl_whose_retry_found_more_is_not_retried_itself() -> None:
         with pytest.raises(WrongState, match="later crawl"):
             actions.retry_failed(first.progress_id, viewer=OPERATOR)
         assert verdicts(refresh(first)).keys() == {"", "hub", "leaf"}
+
+
+def test_nothing_begins_on_a_source_that_was_deleted() -> None:
+    with site_of() as site:
+        site.routes["/d/hub"] = REFUSED
+        first = crawl(site)
+    delete_item(first.item.source_id, OPERATOR)
+    with pytest.raises(UnknownCrawl, match="was deleted"):
+        actions.retry_failed(first.progress_id, viewer=OPERATOR)
+    with pytest.raises(UnknownCrawl):
+        actions.refresh(first.item.source_id, viewer=OPERATOR)
+    assert not CrawlJob.objects.active().exists()
+
+
+def test_a_crawl_that_meets_the_deletion_of_its_source_is_one_of_a_new_source() -> None:
+    """The source is there when it is looked up, and is gone when its lock is had."""
+    first = job_of()
+    tracker.complete(first.progress_id)
+    begun: list[CrawlJob] = []
+
+    def start() -> None:
+        begun.append(job_of())
+        connection.close()
+
+    other = threading.Thread(target=start)
+    with transaction.atomic():
+        delete_item(first.item.source_id, OPERATOR)
+        other.start()
+        if connection.vendor == "postgresql":
+            wait_until_somebody_waits()
+    other.join(20)
+    (job,) = begun
+    assert KnowledgeItem.objects.get(pk=job.item_id).deleted_at is None
+    assert job.item_id != first.item_id
+
+
+def wait_until_somebody_waits() -> None:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone():
+                return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+def test_a_file_whose_source_is_deleted_ends_its_crawl() -> None:
+    job = job_of()
+    (file,) = frontier.claim(job, "mine", 1)
+    now = timezone.now()
+    KnowledgeItem.objects.filter(pk=job.item_id).update(deleted_at=now)
+    part = IncomingDocument(url=f"{SEED}a", url_hash=url_hash(f"{SEED}a"), title="A", markdown="Text.", fetched_at=now)
+    split = Split(file, 200, 1, 1, "File", "Read", [prepare_document(part)])
+    assert record_parts(job, split)
+    assert record(job, Scope.from_json(job.scope), [split], set()).status == "cancelled"
+
+
+def test_the_end_tells_of_the_page_limit_that_another_slice_met() -> None:
+    job = job_of(pages=1)
+    tracker.update(job.progress_id, add={"total_pages": 1, "processed_pages": 1})
+    seed, page = frontier.claim(job, "mine", 2)
+    CrawlUrl.objects.filter(pk=page.pk).update(state=CrawlUrl.State.DONE)
+    CrawlJob.objects.filter(pk=job.pk).update(truncated="max_pages")
+    row = record(job, Scope.from_json(job.scope), [Skipped(seed, "noindex", "Skipped")], set())
+    assert row.status == "completed"
+    assert "Stopped at the page limit" in row.log
