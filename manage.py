@@ -18,6 +18,9 @@ def main() -> None:
             "forget to activate a virtual environment?"
         ) from exc
     try:
+        if sys.argv[1:] in ([], ["help"], ["-h"], ["--help"]):
+            sys.stdout.write(own_commands() + "\n")
+            return
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:  # its sentence names the setting; where it was read says nothing
         if "--traceback" in sys.argv:
@@ -29,6 +32,15 @@ def main() -> None:
         if "--traceback" in sys.argv or not (told := why_full(error)):
             raise
         sys.exit(told)
+
+
+def own_commands() -> str:
+    import django
+
+    django.setup()
+    from archon.overview import overview
+
+    return overview()
 
 
 if __name__ == "__main__":

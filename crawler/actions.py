@@ -25,7 +25,7 @@ from crawler.urls import canonical_url, source_id_for, url_hash
 from knowledge.actions import DEFAULT_FREQUENCY_DAYS, ItemChanges, get_or_create_item, private_id, update_item
 from knowledge.models import KnowledgeItem
 from progress import tracker
-from progress.errors import ProgressEnded
+from progress.errors import ProgressEnded, UnknownProgress
 from progress.failpoints import failpoint
 from progress.models import Progress
 from progress.plural import plural
@@ -342,7 +342,12 @@ def refresh(source_id: str, *, viewer: Viewer) -> CrawlJob:
         )
         last = known.select_related("item", "progress").order_by("-id").first()
         if last is None:
-            raise UnknownCrawl("source_unknown", f"No crawled source has the id {source_id!r}.", field="source_id")
+            raise UnknownCrawl(
+                "source_unknown",
+                f"No crawled source has the id {source_id!r}.",
+                hint="GET /api/knowledge-items/sources lists the sources.",
+                field="source_id",
+            )
         viewer.must_own(f"The source {last.item.title!r}", last.item.owner_id)
         _refuse_if_running(last.item)
         job = _like(last)
@@ -403,7 +408,12 @@ def job_of(progress_id: str, viewer: Viewer) -> CrawlJob:
     if "\0" not in progress_id:  # PostgreSQL refuses it as a parameter
         job = CrawlJob.objects.of(progress_id).filter(viewer.seen("item__")).select_related("item", "progress").first()
     if job is None:
-        raise UnknownCrawl("crawl_unknown", f"No crawl has the progress id {progress_id!r}.", field="progress_id")
+        raise UnknownCrawl(
+            "crawl_unknown",
+            f"No crawl has the progress id {progress_id!r}.",
+            hint=UnknownProgress.next_step,
+            field="progress_id",
+        )
     return job
 
 

@@ -30,6 +30,7 @@ from knowledge.models import Document, KnowledgeItem, Upload
 from knowledge.readers.parts import Unreadable
 from knowledge.readers.sniff import HEAD_BYTES, format_by_head
 from progress import tracker, usage
+from progress.errors import UnknownProgress
 from progress.models import Progress
 from progress.plural import plural
 from progress.status import Status
@@ -197,7 +198,11 @@ def upload_of(progress_id: str, viewer: Viewer) -> Upload:
         .first()
     )
     if found is None:
-        raise UnknownUpload(f"No upload has the progress id {storable(progress_id)[:80]!r}.", field="progress_id")
+        raise UnknownUpload(
+            f"No upload has the progress id {storable(progress_id)[:80]!r}.",
+            hint=UnknownProgress.next_step,
+            field="progress_id",
+        )
     return found
 
 

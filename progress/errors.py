@@ -17,17 +17,20 @@ class ProgressError(Exception):
 
     http_status: ClassVar[int] = 422
     code: ClassVar[str] = "progress_error"
+    # Where a raise names no step of its own.
+    next_step: ClassVar[str] = ""
 
     def __init__(self, message: str, *, hint: str = "", field: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.next_step
         self.field = field
 
 
 class UnknownProgress(ProgressError):
     http_status = 404
     code = "progress_unknown"
+    next_step = "GET /api/progress/ lists what runs now; what is long over, or of a deleted source, is forgotten."
 
 
 class NotOwner(ProgressError):

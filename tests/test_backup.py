@@ -65,7 +65,7 @@ def test_what_was_backed_up_comes_back(folder: Path) -> None:
     assert ids_in(folder / "archon.sqlite3.before-restore") == {"before", "after"}
     assert (folder / "secret_key").read_text() == key
     with lock.held(folder / "supervisor.lock", "http://localhost:1"):
-        assert "stop it first" in manage(folder, "restore", str(file), "--replace", status=1)
+        assert "Stop it first" in manage(folder, "restore", str(file), "--replace", status=1)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from archon import doctor
 from archon.doctor import findings
-from progress import logs
+from crawler.management.commands import crawl
+from crawler.management.commands.crawl import search_line
+from crawler.models import CrawlJob
+from knowledge.models import KnowledgeItem
+from progress import logs, tracker
+from progress.models import Progress
 from tests.crawler.jobs import job_of
 from tests.knowledge.pages import page, source, store
 from tests.llm import ModelServer, Status, model_server
@@ -55,6 +61,63 @@ class TestCrawl:
         code, out, _ = run("crawl", "--no-start", "ftp://example.com/")
         assert (code, json.loads(out)["detail"]["code"]) == (1, "url_scheme")
         assert "url_scheme" in capsys.readouterr().err
+
+    def test_what_is_printed_to_search_with_works_when_it_is_pasted(self, stored: str) -> None:
+        item = KnowledgeItem.objects.get(source_id=stored)
+        line = search_line(CrawlJob(item=item))
+        python, manage, *words = shlex.split(line)
+        assert (ROOT / python).samefile(sys.executable)
+        assert ((ROOT / manage).name, words[0], words[-1]) == ("manage.py", "search", stored)
+
+    def test_the_failed_pages_of_an_unknown_crawl_are_refused_with_where_to_look(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        code, out, _ = run("retry-failed", "--no-start", "nope")
+        detail = json.loads(out)["detail"]
+        assert (code, detail["code"], detail["hint"]) == (1, "crawl_unknown", "`manage.py jobs` lists the crawls.")
+        assert "crawl_unknown" in capsys.readouterr().err
+
+    def test_the_failed_pages_are_asked_for_again_and_watched(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        job = job_of(pages=1)
+        job.urls.update(state="failed", error_code="timeout", error_message="Too slow.")
+        tracker.fail(job.progress_id, {"code": "timeout", "message": "Too slow.", "hint": ""})
+
+        def ended(progress_id: str) -> Iterator[Progress]:
+            yield tracker.cancel(progress_id)
+
+        monkeypatch.setattr(crawl, "follow", ended)
+        code, out, _ = run("retry-failed", "--no-start", job.progress_id)
+        told = json.loads(out)
+        assert (code, told["status"]) == (1, "cancelled")
+        assert told["progressId"] != job.progress_id
+        assert CrawlJob.objects.get(progress=told["progressId"]).urls.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("import", "/nowhere"), "file_missing"),
+        (("export", "nothing", "-"), "source_unknown"),
+        (("ingest", "/nowhere"), "file_missing"),
+        (("backup", "/"), "backup_failed"),
+        (("restore", "/nowhere"), "restore_failed"),
+    ],
+)
+def test_a_pipe_gets_a_refusal_as_json(words: tuple[str, ...], code: str) -> None:
+    for terminal in (False, True):
+        out, errors = Terminal() if terminal else io.StringIO(), io.StringIO()
+        with pytest.raises(CommandError):
+            call_command(*words, stdout=out, stderr=errors)
+        assert out.getvalue() == "" if terminal else json.loads(out.getvalue())["detail"]["code"] == code
+
+
+def test_help_without_a_command_leads_to_ours() -> None:
+    told = subprocess.run([sys.executable, "manage.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = told.stdout.splitlines()
+    assert lines[2].split()[0] == "up"
+    names = {line.split()[0] for line in lines if line.startswith("  ")}
+    assert {"crawl", "search", "retry-failed", "import"} <= names
+    assert "collectstatic" not in names
 
 
 class TestSearch:

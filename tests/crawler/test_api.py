@@ -239,6 +239,24 @@ def test_an_unknown_crawl_is_a_404(client: Client, verb: str, progress_id: str) 
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("method", "path", "lists"),
+    [
+        ("post", "/api/knowledge-items/stop/nope", "GET /api/progress/"),
+        ("post", "/api/knowledge-items/nope/refresh", "GET /api/knowledge-items/sources"),
+        ("get", "/api/progress/nope", "GET /api/progress/"),
+        ("get", "/api/documents/uploads/nope/files", "GET /api/progress/"),
+    ],
+)
+def test_who_asks_for_what_is_unknown_is_told_where_the_known_is(
+    client: Client, method: str, path: str, lists: str
+) -> None:
+    response = getattr(client, method)(path)
+    assert response.status_code == 404
+    assert response.json()["detail"]["hint"].startswith(lists)
+
+
+@pytest.mark.django_db
 def test_pause_and_resume_return_to_the_stage(client: Client) -> None:
     progress_id = start(client, url=URL).json()["progressId"]
     assert client.post(f"/api/knowledge-items/pause/{progress_id}").status_code == 200

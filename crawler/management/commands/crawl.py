@@ -20,6 +20,7 @@ from crawler.actions import CrawlRequest
 from crawler.errors import CrawlerError, WrongState
 from crawler.models import CrawlJob
 from crawler.terminal import CrawlBar, follow, positive, show_summary
+from knowledge.terminal import command_hint, pasted
 from progress.messages import snapshot
 from progress.models import Progress
 from progress.plural import plural
@@ -44,6 +45,9 @@ class Command(BaseCommand):
         parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
         parser.add_argument("--tag", action="append", default=[])
         parser.add_argument("--ignore-robots", action="store_true", help="for a site of your own")
+        self.add_watching(parser)
+
+    def add_watching(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="the final state as JSON, as when the output is piped")
         parser.add_argument("--no-start", action="store_true", help="do not start Archon if it is not running")
 
@@ -53,18 +57,25 @@ class Command(BaseCommand):
         if not options["no_start"]:
             import_string(ENSURE_RUNNING)(timeout=120)
         try:
-            started = actions.start(request_of(options))
+            progress_id = self.begin(options)
         except CrawlerError as error:
             self._refused(error, as_json=as_json, console=console)
-        row = self._watch(started.progress_id, console, as_json=as_json)
+        row = self._watch(progress_id, console, as_json=as_json)
         job = CrawlJob.objects.select_related("item").get(progress=row)
         if as_json:
             self.stdout.write(json.dumps(to_wire(snapshot(row)), ensure_ascii=False))
         else:
             show_summary(console, job, row)
+            if row.failed_pages:
+                line = pasted(f"retry-failed {row.pk}")
+                console.print(f"\n  Ask for the failed pages again:  {line}", highlight=False, soft_wrap=True)
             if row.status == Status.COMPLETED:
                 console.print(f"\n  Search it:  {search_line(job)}", highlight=False, soft_wrap=True)
         sys.exit(0 if row.status == Status.COMPLETED else 1)
+
+    def begin(self, options: dict[str, Any]) -> str:
+        """The progress id of what is watched from now on. Raises CrawlerError."""
+        return actions.start(request_of(options)).progress_id
 
     def _watch(self, progress_id: str, console: Console, *, as_json: bool) -> Progress:
         try:
@@ -83,12 +94,13 @@ class Command(BaseCommand):
             sys.exit(INTERRUPTED)
 
     def _refused(self, error: CrawlerError, *, as_json: bool, console: Console) -> None:
+        hint = command_hint(error.code, error.hint)
         if as_json:
-            detail = {"error": error.message, "code": error.code, "hint": error.hint, "field": error.field}
+            detail = {"error": error.message, "code": error.code, "hint": hint, "field": error.field}
             self.stdout.write(json.dumps({"detail": detail}, ensure_ascii=False))
         console.print(f"[red]✗ {error.code}[/]: {error.message}", highlight=False, soft_wrap=True)
-        if error.hint:
-            console.print(f"  {error.hint}", highlight=False, soft_wrap=True)
+        if hint:
+            console.print(f"  {hint}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
@@ -109,4 +121,4 @@ def request_of(options: dict[str, Any]) -> CrawlRequest:
 def search_line(job: CrawlJob) -> str:
     """A command that finds something in what was just stored."""
     word = max(job.item.title.split() or ["install"], key=len)
-    return f"python manage.py search {shlex.quote(word)} --source {job.item.source_id}"
+    return pasted(f"search {shlex.quote(word)} --source {job.item.source_id}")

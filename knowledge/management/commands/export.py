@@ -6,19 +6,18 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
 from knowledge.errors import KnowledgeError
 from knowledge.portable import export_lines
-from knowledge.terminal import refusal
+from knowledge.terminal import Refused, RefusingCommand, refusal
 from progress.plural import plural
 from progress.viewer import OPERATOR
 
 
-class Command(BaseCommand):
+class Command(RefusingCommand):
     help = "Write a source with its pages and vectors into a file that `import` takes, here or elsewhere."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("source", help="id of the source: `manage.py sources` lists them")
         parser.add_argument("file", type=Path, help="where to write to; - for stdout")
 
@@ -30,9 +29,9 @@ class Command(BaseCommand):
                 return
             count = _write(source, file.expanduser())
         except KnowledgeError as error:
-            raise CommandError(refusal(error)) from None
+            raise refusal(error) from None
         except OSError as error:
-            raise CommandError(f"{file} cannot be written: {error.strerror}.") from None
+            raise Refused(f"{file} cannot be written: {error.strerror}.", "file_not_written", field="file") from None
         self.stderr.write(f"{plural(count, 'line')} in {file}")
 
 

@@ -8,11 +8,9 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
 from knowledge import portable
 from knowledge.errors import KnowledgeError
-from knowledge.terminal import refusal
+from knowledge.terminal import Refused, RefusingCommand, refusal
 from knowledge.uploads import Local
 from progress.models import Progress
 from progress.status import Status
@@ -21,20 +19,21 @@ from progress.viewer import OPERATOR
 LOOK_SECONDS = 0.2
 
 
-class Command(BaseCommand):
+class Command(RefusingCommand):
     help = "Take a source that `export` wrote; what is there already stays, and the same file twice changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("file", type=Path)
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
         path = file.expanduser()
         if not path.is_file():
-            raise CommandError(f"{path} is no file.")
+            raise Refused(f"{path} is no file.", "file_missing", "Name a file that `manage.py export` wrote.", "file")
         try:
             started = portable.start(Local(path, path.name), here=True, viewer=OPERATOR)
         except KnowledgeError as error:
-            raise CommandError(refusal(error)) from None
+            raise refusal(error) from None
         row = _taken(started.pk)
         for line in row.logs:
             self.stdout.write(line)

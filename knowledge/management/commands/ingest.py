@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, OutputWrapper
+from django.core.management.base import OutputWrapper
 
 from knowledge import uploads
 from knowledge.errors import KnowledgeError
 from knowledge.models import UploadedFile
 from knowledge.readers.sniff import EXTENSIONS, extension_of
-from knowledge.terminal import refusal
+from knowledge.terminal import Refused, RefusingCommand, refusal
 from knowledge.uploads import Local, UploadRequest
 from progress.messages import snapshot
 from progress.models import Progress
@@ -35,7 +35,7 @@ LOOK_SECONDS = 0.2
 SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})
 
 
-class Command(BaseCommand):
+class Command(RefusingCommand):
     help = "Read local files, folders or zip archives into the knowledge base; the same path again renews its source."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -49,10 +49,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, path: Path, **options: Any) -> None:
         path = path.expanduser().resolve()
         if not path.exists():
-            raise CommandError(f"{path} does not exist.")
+            raise Refused(f"{path} does not exist.", "file_missing", field="path")
         files = list(documents_of(path))
         if not files:
-            raise CommandError(f"{path} holds no document. These are read: {', '.join(sorted(EXTENSIONS))}.")
+            kinds = f"These are read: {', '.join(sorted(EXTENSIONS))}."
+            raise Refused(f"{path} holds no document.", "file_unsupported", kinds, "path")
         request = UploadRequest(
             title=options["title"] or path.name,
             tags=options["tag"],
@@ -63,7 +64,7 @@ class Command(BaseCommand):
         try:
             upload = uploads.start(files, request)
         except KnowledgeError as error:
-            raise CommandError(refusal(error)) from None
+            raise refusal(error) from None
         if options["here"]:
             from knowledge.ingest import uploaded
 
@@ -109,5 +110,10 @@ def documents_of(path: Path) -> Iterator[Local]:
                 continue
             count += 1
             if count > MAX_FOLDER_FILES:
-                raise CommandError(f"{path} holds more than {MAX_FOLDER_FILES:,} documents; give a folder within it.")
+                raise Refused(
+                    f"{path} holds more than {MAX_FOLDER_FILES:,} documents.",
+                    "upload_too_many",
+                    "Give a folder within it.",
+                    "path",
+                )
             yield Local(file, file.relative_to(path).as_posix())
