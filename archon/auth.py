@@ -300,7 +300,39 @@ class McpAccess:
             await refuse(send, 429, "Too many calls came within a minute.", f"Come back in {seconds} s.", wait=seconds)
         else:
             known = {"user": identity.user, "archon.scopes": identity.scopes, KEY: identity.viewer}
-            await self.application({**scope, **known}, receive, send)
+            await self._while_known({**scope, **known}, receive, send, partial(why_over, identity, MCP))
+
+    async def _while_known(self, scope: dict[str, Any], receive: Any, send: Any, look: Look) -> None:
+        """A call may last as long as its crawl: whoever lost the right meanwhile is told no more of it."""
+        answer = Begun(send)
+        calling = asyncio.ensure_future(self.application(scope, receive, answer))
+        watch = asyncio.create_task(standing.until_over(look))
+        try:
+            await asyncio.wait((calling, watch), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watch.cancel()
+            if not calling.done():
+                calling.cancel()
+                await asyncio.wait((calling,))
+        if not calling.cancelled():
+            calling.result()
+        elif answer.begun:
+            await send({"type": "http.response.body"})
+        else:
+            over = watch.result()
+            await refuse(send, 401, over.message, over.hint)
+
+
+class Begun:
+    """Sends, and knows whether an answer has begun."""
+
+    def __init__(self, send: Any) -> None:
+        self._send = send
+        self.begun = False
+
+    async def __call__(self, message: dict[str, Any]) -> None:
+        self.begun = True
+        await self._send(message)
 
 
 async def refuse(send: Any, status: int, error: str, hint: str, *, resource: str = "", wait: int = 0) -> None:

@@ -15,6 +15,7 @@ from archon.identity import SUBPROTOCOL, TICKET, asking
 from archon.models import ApiToken
 from archon.scopes import Scope
 from progress.request import RequestBody
+from progress.wire import storable
 
 router = Router(tags=["access"])
 # More would be a leak, or a script that makes one at every start.
@@ -103,7 +104,7 @@ def make_token(request: HttpRequest, body: TokenIn) -> Status[dict[str, Any]]:
         )
     if ApiToken.objects.filter(user=identity.user, revoked_at=None).count() >= MOST_TOKENS:
         raise AccessError("too_many_tokens", f"There are {MOST_TOKENS} tokens already.", hint="Revoke one first.")
-    made = tokens.issue(identity.user, name=body.name, scopes=body.scopes, days=body.days)
+    made = tokens.issue(identity.user, name=storable(body.name), scopes=body.scopes, days=body.days)
     return Status(201, {**shown(made.token), "token": made.text})
 
 

@@ -300,6 +300,12 @@ def test_nobody_gives_more_than_they_have(client: Client, server: None, alice: A
     assert refused.json()["detail"]["field"] == "scopes"
 
 
+def test_a_name_that_no_database_keeps_is_one_that_it_does(client: Client, server: None, alice: Any) -> None:
+    client.force_login(alice)
+    made = client.post("/api/tokens", {"name": "lap\0top"}, content_type="application/json")
+    assert (made.status_code, made.json()["name"]) == (201, "lap\ufffdtop")
+
+
 def test_a_token_makes_no_tokens(client: Client, server: None, operator: Any) -> None:
     made = client.post("/api/tokens", {"name": "x"}, content_type="application/json", headers=bearer(operator))
     assert made.json()["detail"]["code"] == "token_by_token"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 import uuid
@@ -222,3 +223,24 @@ def raw_stream(web: WebProcess, key: Key) -> Iterator[Any]:
         yield stream
     finally:
         stream.connection.close()
+
+
+def test_a_call_of_an_assistant_is_told_no_more(web: WebProcess, office: Writer, alice: str) -> None:
+    """It waits for a crawl that nobody works on, for a minute."""
+    key = key_of(office, alice, "token", "mcp", "crawl", "read")
+    accepted = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    params = {
+        "name": "start_crawl",
+        "arguments": {"url": f"http://93.184.216.34/{alice}/", "wait_seconds": 60},
+        "_meta": {"progressToken": 1},
+    }
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", web.port, timeout=20)) as connection:
+        connection.request("POST", "/mcp", body, {**accepted, **key.headers})
+        response = connection.getresponse()
+        assert response.status == 200
+        while b"notifications/" not in (line := response.readline()):
+            assert line, "it waits, and tells how far"
+        office.ask("revoke", alice)
+        assert b'"result"' not in response.read()
+    assert request(web, "GET", PROGRESS, **key.headers).status == 401
