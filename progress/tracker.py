@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
@@ -30,7 +31,7 @@ from progress.messages import (
 )
 from progress.models import Progress, ProgressEvent
 from progress.publish import publish_on_commit
-from progress.rate import sampled
+from progress.rate import Counts, sampled
 from progress.status import TERMINAL, Status, may_move, percentage
 from progress.wire import encode, storable, to_wire
 
@@ -40,6 +41,8 @@ logger = logging.getLogger(__name__)
 EVENT_SECONDS = 0.1
 # Nothing is done then, and no speed is told.
 STANDING = (Status.PAUSED, Status.QUEUED)
+# A refresh keeps the vectors of what did not change: how many are to come shows only when its pages are read.
+EMBEDDED_KINDS = (Progress.Kind.CRAWL, Progress.Kind.UPLOAD)
 # A line longer than this is a page's text gone astray, not a log line.
 LINE_CHARS = 2_000
 
@@ -179,8 +182,7 @@ def _move(row: Progress, status: Status | None) -> bool:
         return False
     if not may_move(Status(row.status), status):
         raise IllegalMove(f"Progress cannot move from {row.status} to {status}.")
-    # There chunks are counted, elsewhere pages: neither tells of the other's speed.
-    if Status.EMBEDDING in (status, row.status):
+    if row.status == Status.EMBEDDING:  # no page was read meanwhile, which says nothing of how fast they were
         row.samples = []
     row.status = status
     row.queue_position = None  # whoever waits is told its place anew
@@ -192,10 +194,15 @@ def _move(row: Progress, status: Status | None) -> bool:
 def _measure(row: Progress, *, growing: bool) -> None:
     row.updated_at = timezone.now()
     row.percentage = _percentage(row, growing=growing)
-    row.samples, rate, row.eta_seconds = sampled(row.samples, row.updated_at.timestamp(), *_done_of(row))
-    if row.status in STANDING:
-        row.eta_seconds = None
-    row.pages_per_second = None if row.status in (*STANDING, Status.EMBEDDING) else rate
+    rate = sampled(row.samples, row.updated_at.timestamp(), _counts(row))
+    row.samples = rate.samples
+    row.eta_seconds = None if row.status in STANDING else rate.seconds_left
+    row.pages_per_second = None if row.status in (*STANDING, Status.EMBEDDING) else rate.pages_per_second
+
+
+def _counts(row: Progress) -> Counts:
+    embeds = row.status == Status.EMBEDDING or (settings.EMBEDDER != "off" and row.kind in EMBEDDED_KINDS)
+    return Counts(row.processed_pages, row.total_pages, row.chunks_stored if embeds else 0, row.embedded_chunks)
 
 
 def _done_of(row: Progress) -> tuple[int, int]:
