@@ -152,13 +152,15 @@ class Batch:
         for outcome, result in zip(fetched, stored, strict=True):
             self._done(outcome, result)
         self._keep([outcome for outcome in outcomes if isinstance(outcome, Unchanged)])
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
         for other in outcomes:
             if isinstance(other, Skipped):
                 self._skip(other)
             elif isinstance(other, Split):
                 self._split(other)
-            elif isinstance(other, Failed):
-                self._fail(other)
+        # In one order for all crawls: two that two hosts hold back would wait for each other's rows of them.
+        for failed in sorted(failures, key=_origin):
+            self._fail(failed)
         frontier.save_results([outcome.url for outcome in outcomes])
         self.verdicts += [verdict_of(outcome.url) for outcome in outcomes]
         self._add_links([outcome for outcome in outcomes if not isinstance(outcome, Failed)])
@@ -222,14 +224,14 @@ class Batch:
         if asked is not None and url.throttles < hosts.MAX_THROTTLES:
             frontier.mark_retry(url, error, asked)
             url.attempts, url.throttles = url.attempts - 1, url.throttles + 1
-            self._hold(url, error, asked)
+            self._hold(outcome, asked)
             return
         if isinstance(error, FetchError) and error.retryable and url.attempts < frontier.MAX_ATTEMPTS:
             seconds = RETRY_SECONDS[min(url.attempts, 2) - 1]
             frontier.mark_retry(url, error, seconds)
             self.lines.append(f"{error.message} Trying again in {seconds:.0f} s.")
             if error.status == hosts.TOO_MANY:  # without a usable Retry-After it still means every page of the host
-                self._hold(url, error, seconds)
+                self._hold(outcome, seconds)
             return
         frontier.mark_failed(url, error)
         url.fetched_at = timezone.now()
@@ -237,9 +239,10 @@ class Batch:
         self.add["failed_pages"] += 1
         self.lines.append(f"Failed: {error.message}")
 
-    def _hold(self, url: CrawlUrl, error: CrawlerError, seconds: float) -> None:
+    def _hold(self, outcome: Failed, seconds: float) -> None:
         """The host asks to be left alone for a while: all of its pages wait."""
-        origin, status = origin_of(github().address(url.url)), getattr(error, "status", None) or hosts.TOO_MANY
+        url, error = outcome.url, outcome.error
+        origin, status = _origin(outcome), getattr(error, "status", None) or hosts.TOO_MANY
         url.next_at, news = hosts.hold(self.job, origin, seconds, status)
         if news:
             line = f"{origin} asks us to slow down (HTTP status {status}): its pages wait {seconds:.0f} s."
@@ -285,6 +288,11 @@ class Batch:
         )
         if done >= total:
             self.row = finish(self.job, self.row)
+
+
+def _origin(outcome: Failed) -> str:
+    """The host that was asked for the page."""
+    return origin_of(github().address(outcome.url.url))
 
 
 def finish(job: CrawlJob, row: Progress) -> Progress:

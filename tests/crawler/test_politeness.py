@@ -292,5 +292,5 @@ def test_a_crawl_shows_how_its_hosts_are_treated(client: Any, settings: Any, adm
         "counts": {"queued": 3},
     }
     page = admin_client.get(f"/admin/crawler/crawljob/{job.pk}/change/").content.decode()
-    assert "3 s between requests, 4 in flight; asked for patience 1 times" in page
+    assert "3 s between requests, 4 in flight; asked for patience 1 time, last" in page
     assert client.get("/api/crawls/nobody/hosts").status_code == 404
