@@ -44,11 +44,9 @@ def look_of(request: HttpRequest) -> Look:
 
 async def until_over(look: Look) -> Over:
     """Returns within ACCESS_CHECK_SECONDS of the loss."""
-    # Those who came together, after a restart say, are not all looked at in the same moment.
-    wait = random.uniform(0, settings.ACCESS_CHECK_SECONDS)  # noqa: S311  # no secret
     while True:
-        await asyncio.sleep(wait)
+        # Those who came together, after a restart say, are not all looked at in the same moment.
+        await asyncio.sleep(settings.ACCESS_CHECK_SECONDS * random.uniform(0.5, 1))  # noqa: S311  # no secret
         with suppress(DatabaseError):  # a database that is away says nothing about a right
             if over := await in_thread(look):
                 return over
-        wait = settings.ACCESS_CHECK_SECONDS
