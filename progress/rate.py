@@ -49,7 +49,7 @@ def sampled(samples: list[Sample], now: float, counts: Counts) -> Rate:
     speed = (counts.done - first[1]) / seconds
     recent = next(sample for sample in kept if now - sample[0] <= GROWTH_SECONDS or sample is kept[-1])
     growth = (counts.total - recent[2]) / max(now - recent[0], SAMPLE_SECONDS)
-    ends = _pages_left(speed, growth, counts), _vectors_left((counts.embedded - first[3]) / seconds, counts)
+    ends = _pages_left(speed, growth, counts), _vectors_left(_vectors_per_second(kept, now, counts), counts)
     left = None if None in ends else round(max(end for end in ends if end is not None), 1)
     return Rate(kept, round(speed, 2), left)
 
@@ -60,6 +60,12 @@ def _pages_left(speed: float, growth: float, counts: Counts) -> float | None:
     if speed <= 0 or counts.done < ENOUGH_PAGES or growth > GROWTH_SHARE * speed:
         return None
     return max(0, counts.total - counts.done) / speed
+
+
+def _vectors_per_second(kept: list[Sample], now: float, counts: Counts) -> float:
+    """Since they began to come: before, the first pages were read, or a model loaded."""
+    began = next(sample for sample in reversed(kept) if sample[3] == kept[0][3])
+    return (counts.embedded - began[3]) / max(now - began[0], SAMPLE_SECONDS)
 
 
 def _vectors_left(speed: float, counts: Counts) -> float | None:

@@ -71,6 +71,12 @@ def test_the_vectors_still_to_come_count_with_those_of_pages_that_are_not_read_y
     assert told[1:] == [40 - second for second in range(1, 40)]
 
 
+def test_the_time_before_the_first_vector_says_nothing_of_their_speed() -> None:
+    reading = [(s, Counts(s * 10, 100, s * 40, 0)) for s in range(10)]
+    embedding = [(9 + s, Counts(100, 100, 400, s * 20)) for s in range(1, 6)]
+    assert with_vectors([*reading, *embedding])[-3:] == [17, 16, 15]
+
+
 def test_pages_that_take_longer_than_their_vectors_decide() -> None:
     assert with_vectors([(s, Counts(s * 10, 200, s * 10, s * 10)) for s in range(6)])[-1] == 15
 
