@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from knowledge import purging
@@ -119,10 +119,21 @@ def name_item(item_id: int, title: str) -> None:
 def delete_item(source_id: str, viewer: Viewer) -> Progress:
     """Hidden at once, purged in the background under the progress id that is returned. The id of the source is free
     for a new crawl from now on. Raises UnknownSource and NotOwner."""
+    while True:
+        row = _delete(source_id, viewer)
+        if row is not None:
+            return row
+
+
+def _delete(source_id: str, viewer: Viewer) -> Progress | None:
+    """None, and nothing done, when something began on the source before it was locked: that has to be ended too."""
     with transaction.atomic():
         changeable(source_id, viewer)
         _end_operations(storable(source_id))
         item = _locked(source_id, viewer)
+        if _operations(storable(source_id)).exists():
+            transaction.set_rollback(True)
+            return None
         item.deleted_at = timezone.now()
         suffix = f"~{item.pk}"
         item.source_id = source_id[: SOURCE_ID_CHARS - len(suffix)] + suffix
@@ -133,10 +144,13 @@ def delete_item(source_id: str, viewer: Viewer) -> Progress:
     return row
 
 
+def _operations(source_id: str) -> QuerySet[Progress]:
+    return Progress.objects.active().filter(source_id=source_id).exclude(kind=Progress.Kind.PURGE).order_by("pk")
+
+
 def _end_operations(source_id: str) -> None:
     """What runs for a source ends with it. Progress is locked before the item, as every writer of pages does."""
-    running = Progress.objects.active().filter(source_id=source_id).exclude(kind=Progress.Kind.PURGE).order_by("pk")
-    for progress_id in running.values_list("pk", flat=True):
+    for progress_id in _operations(source_id).values_list("pk", flat=True):
         with contextlib.suppress(ProgressEnded):
             tracker.cancel(progress_id, lines=["Cancelled: the source was deleted."])
 

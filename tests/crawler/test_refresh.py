@@ -16,6 +16,7 @@ from crawler.parts import Split, record_parts
 from crawler.record import Skipped, record
 from crawler.scope import Scope
 from crawler.urls import url_hash
+from knowledge import actions as actions_of_knowledge
 from knowledge.actions import delete_item
 from knowledge.ingest import IncomingDocument, prepare_document
 from knowledge.models import Document, KnowledgeItem
@@ -173,3 +174,30 @@ def test_the_end_tells_of_the_page_limit_that_another_slice_met() -> None:
     row = record(job, Scope.from_json(job.scope), [Skipped(seed, "noindex", "Skipped")], set())
     assert row.status == "completed"
     assert "Stopped at the page limit" in row.log
+
+
+def test_a_crawl_that_begins_while_its_source_is_deleted_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After what ran was ended, and before the source is locked. SQLite has one writer at a time."""
+    if connection.vendor != "postgresql":
+        pytest.skip("needs two writers at once")
+    first = job_of()
+    tracker.complete(first.progress_id)
+    end, begun = actions_of_knowledge._end_operations, []
+
+    def start() -> None:
+        begun.append(job_of())
+        connection.close()
+
+    def ended(source_id: str) -> None:
+        end(source_id)
+        if not begun:
+            other = threading.Thread(target=start)
+            other.start()
+            other.join(20)
+
+    monkeypatch.setattr(actions_of_knowledge, "_end_operations", ended)
+    delete_item(first.item.source_id, OPERATOR)
+    (job,) = begun
+    assert job.item_id == first.item_id
+    assert Progress.objects.get(pk=job.progress_id).status == "cancelled"
+    assert not KnowledgeItem.objects.visible().exists()
