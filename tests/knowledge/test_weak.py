@@ -112,3 +112,9 @@ class TestWithTheBundledModel:
         answer = prepare(FRANCE, viewer=OPERATOR).ready
         assert answer.startswith("I found nothing that answers this; the nearest pages are “")
         assert "Crawl a site that covers it" in answer
+
+    def test_the_chat_quotes_no_sentence_for_one_word_that_it_shares(self) -> None:
+        asked = "Which server fails at midnight?"
+        assert prepare(asked, viewer=OPERATOR).model == EXTRACTIVE
+        KnowledgeItem.objects.update(chunk_count=20_000)
+        assert prepare(asked, viewer=OPERATOR).model == NOTHING
