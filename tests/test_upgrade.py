@@ -223,9 +223,10 @@ def test_what_hosts_asked_for_is_known_after_the_upgrade_and_before_it(before_ro
         "https://a.example": RobotsRules(200, "User-agent: *\nDisallow: /é"),
         "http://b.example:81": RobotsRules(404),
     }
-    late = before_robots_rows.get_model("progress", "Progress").objects.create(id="late", status="completed")
-    model.objects.create(item=item, progress=late, url=old.url, scope={}, max_pages=7, robots=known)
-    assert not CrawlJob.objects.get(progress="late").robots.exists()  # a worker of the version before wrote it
+    if connection.vendor == "postgresql":  # a worker of the version before writes on while the server is upgraded
+        late = before_robots_rows.get_model("progress", "Progress").objects.create(id="late", status="completed")
+        model.objects.create(item=item, progress=late, url=old.url, scope={}, max_pages=7, robots=known)
+        assert not CrawlJob.objects.get(progress="late").robots.exists()
     actions.refresh(item.source_id, viewer=OPERATOR)
     assert migrate(*BEFORE_ROBOTS_ROWS).get_model("crawler", "CrawlJob").objects.get(pk=old.pk).robots == known
 
