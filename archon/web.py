@@ -28,6 +28,7 @@ from daphne.ws_protocol import ConnectionDeny, WebSocketFactory, WebSocketProtoc
 from twisted.internet import defer, reactor
 
 from archon.mcp.endpoint import mcp_endpoint
+from archon.request_threads import RequestThreads
 from progress.closing import CLOSE_FLOOD, CLOSE_OVERLOAD, CLOSE_RESTART, OUTLET_EXTENSION
 from progress.flood import InputRate
 
@@ -167,6 +168,7 @@ class WebServer(Server):  # type: ignore[misc]
 
     def run(self) -> None:
         self.ports: list[Any] = []
+        self.application: Any = RequestThreads(self.application)
         # Of Daphne's five seconds a storm of reconnects on a busy machine may take more.
         self.websocket_handshake_timeout = HANDSHAKE_SECONDS
         # What is loaded now stays: a collection that walks it would hold up every socket.
