@@ -31,11 +31,16 @@ export const REASONS: Record<string, string> = {
   not_included: 'Matches no include pattern',
   too_long: 'The address is too long',
   cancelled: 'The crawl was cancelled first',
+  stalled: 'The crawl stalled first',
   noindex: 'The page asks not to be indexed',
   redirected_out: 'Leads out of the crawl',
   frames: 'Shows other pages in frames',
   query_variants: 'Too many variants of one address',
   repeating_path: 'The path repeats itself',
+  sign_in: 'A sign-in form and nothing else',
+  sitemap: 'A list of pages',
+  sitemap_index: 'A list of lists of pages',
+  llms_txt: 'A list of pages',
   split: 'Read as parts of its own',
 };
 
