@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection, models
 
 # SQLite takes 32,766 parameters, and a statement that holds the lock for long holds everybody up.
 ROWS_PER_STATEMENT = 500
 Row = tuple[int | str, ...]
+T = TypeVar("T")
 
 
-def batches(pks: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (pks[start : start + ROWS_PER_STATEMENT] for start in range(0, len(pks), ROWS_PER_STATEMENT))
+def batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (rows[start : start + ROWS_PER_STATEMENT] for start in range(0, len(rows), ROWS_PER_STATEMENT))
 
 
 def insert(model: type[models.Model], fields: Sequence[str], rows: Sequence[Row]) -> list[int]:
@@ -25,8 +26,7 @@ def insert(model: type[models.Model], fields: Sequence[str], rows: Sequence[Row]
     """
     ids: list[int] = []
     with connection.cursor() as cursor:
-        for start in range(0, len(rows), ROWS_PER_STATEMENT):
-            some = rows[start : start + ROWS_PER_STATEMENT]
+        for some in batches(rows):
             cursor.execute(_insertion(model, fields, len(some)), list(chain.from_iterable(some)))
             ids += [pk for (pk,) in cursor.fetchall()]
     return ids
