@@ -13,13 +13,14 @@ from itertools import islice
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Q
+from django.db.models import Max
 
 from crawler import frontier, quota, tasks
 from crawler.engine import github, guard, refuse_without_browser
 from crawler.errors import CrawlConflict, KeyReused, UnknownCrawl, WrongState
 from crawler.models import CrawlJob, CrawlRobots, CrawlUrl
-from crawler.record import ASKED_AGAIN, CANCELLED
+from crawler.record import CANCELLED
+from crawler.refreshing import queue_known_pages
 from crawler.scope import Mode, Scope
 from crawler.urls import canonical_url, source_id_for, url_hash
 from knowledge.actions import DEFAULT_FREQUENCY_DAYS, ItemChanges, get_or_create_item, private_id, update_item
@@ -353,26 +354,12 @@ def refresh(source_id: str, *, viewer: Viewer) -> CrawlJob:
         job = _like(last)
         job.generation, job.conditional = _last_generation(last.item) + 1, True
         _launch(job, Progress.Kind.REFRESH, "Starting refresh...", owner_id=last.progress.owner_id)
-        _queue_known_pages(job, last)
+        queue_known_pages(job, last)
         return job
 
 
 def _last_generation(item: KnowledgeItem) -> int:
     return CrawlJob.objects.filter(item=item).aggregate(last=Max("generation"))["last"] or 0
-
-
-def _queue_known_pages(job: CrawlJob, last: CrawlJob) -> None:
-    """A page that did not change is not sent again, so its links are not seen: what they led to is queued at once."""
-    known = Q(state__in=(CrawlUrl.State.DONE, CrawlUrl.State.FAILED)) | Q(reason__in=ASKED_AGAIN)
-    seen = last.urls.filter(known, container=None).exclude(url_hash=url_hash(job.url))
-    pages = (
-        CrawlUrl(job=job, url=url.url, url_hash=url.url_hash, family=url.family, depth=url.depth, twin=url.twin)
-        for url in seen.iterator(2_000)
-    )
-    count = 0
-    while batch := list(islice(pages, 2_000)):
-        count += len(CrawlUrl.objects.bulk_create(batch))
-    tracker.update(job.progress_id, add={"total_pages": count, "discovered_urls": count})
 
 
 def _lock_source(item: KnowledgeItem) -> bool:

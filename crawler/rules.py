@@ -10,12 +10,15 @@ from concurrent.futures import Future, wait
 from functools import lru_cache
 
 from django.conf import settings
+from django.db import transaction
 
 from crawler.engine import fetcher, github
 from crawler.errors import FetchError, ForbiddenAddress, InvalidUrl
 from crawler.models import CrawlJob, CrawlRobots
+from crawler.refreshing import judge_anew
 from crawler.robots import RobotsRules
 from crawler.urls import origin_of
+from progress import tracker
 from progress.failpoints import failpoint
 from progress.loop import submit
 
@@ -60,7 +63,7 @@ def _asks_of(pid: int) -> Asks:
 
 
 class JobRules:
-    """Of one slice, in one thread."""
+    """Of one slice, in one thread. What stores an answer raises ProgressEnded once the crawl is over."""
 
     def __init__(self, job: CrawlJob) -> None:
         self._job = job
@@ -110,11 +113,15 @@ class JobRules:
         """An answer holds for the crawl, and of two that came at once the first; no answer is asked for again."""
         if rules.unreachable or rules.status is None:
             return rules
-        row = CrawlRobots(job=self._job, origin=origin, status=rules.status, body=rules.body)
-        CrawlRobots.objects.bulk_create([row], ignore_conflicts=True)
+        with transaction.atomic():
+            progress = tracker.lock(self._job.progress_id)
+            row = CrawlRobots(job=self._job, origin=origin, status=rules.status, body=rules.body)
+            CrawlRobots.objects.bulk_create([row], ignore_conflicts=True)
+            stored = self._job.robots.get(origin=origin).rules
+            if self._job.conditional:
+                judge_anew(self._job, progress, origin, stored)
         failpoint("robots.after_commit")
-        stored = self._job.robots.filter(origin=origin).first()
-        return stored.rules if stored else rules
+        return stored
 
     def known(self, origin: str) -> RobotsRules | None:
         """The rules of a host if they were read already: asks neither it nor the database."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 
 import pytest
 from django.db import connection, transaction
@@ -107,6 +108,82 @@ def test_a_crawl_whose_retry_found_more_is_not_retried_itself() -> None:
         with pytest.raises(WrongState, match="later crawl"):
             actions.retry_failed(first.progress_id, viewer=OPERATOR)
         assert verdicts(refresh(first)).keys() == {"", "hub", "leaf"}
+
+
+def robots(*forbidden: str) -> Answer:
+    return Answer("User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in forbidden), content_type="text/plain")
+
+
+def site_that_forbids(*names: str) -> LocalSite:
+    links = ("/d/a", "/d/b", "/d/c", "/d/d")
+    pages = {link: page(link[-1]) for link in links}
+    return LocalSite({"/robots.txt": robots(*names), "/d/": page("start", *links), **pages})
+
+
+def assert_counts_are_those_of_the_rows(job: CrawlJob) -> None:
+    row = Progress.objects.get(pk=job.progress_id)
+    states = Counter(CrawlUrl.objects.filter(job=job).values_list("state", flat=True))
+    assert (row.total_pages, row.processed_pages) == (states["done"] + states["failed"],) * 2
+    assert row.skipped_pages == states["skipped"]
+    assert row.discovered_urls == states.total()
+
+
+def test_a_refresh_asks_for_what_robots_txt_no_longer_forbids() -> None:
+    with site_that_forbids("/d/b", "/d/c", "/d/d") as site:
+        first = crawl(site)
+        assert verdicts(first)["b"] == ("skipped", None)
+        site.routes["/robots.txt"] = robots("/d/c")
+        site.forget()
+        again = refresh(first)
+        assert {path for path in site.paths if path in site.routes} == {"/robots.txt", "/d/", "/d/a", "/d/b", "/d/d"}
+        assert verdicts(again) == {
+            "": ("done", 304),
+            "a": ("done", 304),
+            "b": ("done", 200),
+            "c": ("skipped", None),
+            "d": ("done", 200),
+        }
+        assert CrawlUrl.objects.get(job=again, state="skipped").reason == "robots"
+        assert "now allows 2 pages" in "\n".join(again.progress.logs)
+        assert_counts_are_those_of_the_rows(again)
+        site.routes["/robots.txt"] = robots()
+        assert verdicts(refresh(first))["c"] == ("done", 200), "it is remembered from refresh to refresh"
+
+
+def test_what_robots_txt_still_forbids_takes_no_place_of_other_pages() -> None:
+    """The crawl may have three pages: its start, and two of the three that are allowed now."""
+    with site_that_forbids("/d/a", "/d/b", "/d/c", "/d/d") as site:
+        started = actions.start(actions.CrawlRequest(f"{site.url}/d/", viewer=OPERATOR, max_pages=3))
+        first = run(CrawlJob.objects.get(progress=started.progress_id))
+        site.routes["/robots.txt"] = robots("/d/a")
+        again = refresh(first)
+        reasons = dict(CrawlUrl.objects.filter(job=again, state="skipped").values_list("url", "reason"))
+        assert reasons == {f"{site.url}/d/a": "robots", f"{site.url}/d/d": "max_pages"}
+        assert again.truncated == "max_pages"
+        assert_counts_are_those_of_the_rows(again)
+        CrawlJob.objects.filter(pk=again.pk).update(max_pages=10)
+        assert verdicts(refresh(first))["d"] == ("done", 200)
+
+
+def test_a_host_of_which_no_page_was_allowed_is_asked_for_its_robots_txt_anew() -> None:
+    with site_of() as site, LocalSite({"/robots.txt": robots("/"), "/x": page("x"), "/y": page("y")}) as other:
+        first = crawl(site)
+        for url in (f"{other.url}/x", f"{other.url}/y"):
+            CrawlUrl.objects.create(
+                job=first, url=url, url_hash=url_hash(url), depth=1, state="skipped", reason="robots"
+            )
+        second = refresh(first)
+        assert other.paths == ["/robots.txt"]
+        assert_counts_are_those_of_the_rows(second)
+        other.routes["/robots.txt"] = robots("/y")
+        assert verdicts(refresh(first)) == {
+            "": ("done", 304),
+            "hub": ("done", 304),
+            "leaf": ("done", 304),
+            "x": ("done", 200),
+            "y": ("skipped", None),
+        }
+        assert other.paths == ["/robots.txt", "/robots.txt", "/x"]
 
 
 def test_nothing_begins_on_a_source_that_was_deleted() -> None:
