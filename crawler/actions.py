@@ -323,7 +323,7 @@ def _take_over(old: CrawlJob) -> CrawlJob:
     job.generation, job.progress = old.generation, progress
     job.conditional, job.discovery, job.truncated = old.conditional, old.discovery, old.truncated
     job.save()
-    for known in old.robots.iterator(100):
+    for known in old.robots.answered().iterator(100):
         CrawlRobots.objects.create(job=job, origin=known.origin, status=known.status, body=known.body)
     copied = (frontier.taken_over(url, job) for url in old.urls.order_by("id").iterator(2_000))
     while batch := list(islice(copied, 2_000)):

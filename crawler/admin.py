@@ -131,10 +131,10 @@ def host_line(host: hosts.HostOfCrawl) -> str:
     if not host.pace.is_free and host.pace.concurrency < UNLIMITED:
         limit += f", {host.pace.concurrency} in flight"
     row = host.row
-    if row is None or row.held_until is None:
-        return f"{host.origin}: {limit}"
-    asked = plural(row.holds, "time")
-    return f"{host.origin}: {limit}; asked for patience {asked}, last until {row.held_until:%d %b %H:%M:%S}"
+    if row is not None and row.held_until is not None:
+        asked = plural(row.holds, "time")
+        limit += f"; asked for patience {asked}, last until {row.held_until:%d %b %H:%M:%S}"
+    return f"{host.origin}: {limit}" + (f". {host.trouble}" if host.trouble else "")
 
 
 def urls_of(job: CrawlJob, *, state: str = "") -> str:

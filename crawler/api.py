@@ -195,6 +195,8 @@ def host_out(host: hosts.HostOfCrawl) -> CrawlHost:
         concurrency=host.pace.concurrency if host.pace.concurrency < UNLIMITED else None,
         delay_seconds=host.pace.delay,
         crawl_delay=host.rules.crawl_delay(settings.USER_AGENT) if host.rules else None,
+        robots=host.robots,
+        robots_error=host.trouble,
         robots_status=host.rules.status if host.rules else None,
         held=held,
         holds=row.holds if row else 0,

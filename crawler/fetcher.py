@@ -233,11 +233,11 @@ class Fetcher:
             async with self._robots_slots, asyncio.timeout(ROBOTS_SECONDS):
                 _, reply = await self._ask(canonical_url("/robots.txt", base=origin), request)
         except TimeoutError:
-            return RobotsRules.from_response(None, b"")
+            return RobotsRules(None, error=f"{origin}/robots.txt did not answer within {ROBOTS_SECONDS} s.")
         except FetchError as error:
             if error.code in ("too_many_redirects", "bad_redirect"):
                 return RobotsRules.from_response(404, b"")
-            return RobotsRules.from_response(error.status, b"")
+            return RobotsRules(error.status, error=error.message)
         return RobotsRules.from_response(reply.status, reply.body)
 
     async def _crawl(self, url: str, request: "Request") -> tuple[str, "Reply"]:

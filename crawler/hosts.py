@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from django.db.models import Count, F, Q
 from django.utils import timezone
@@ -17,7 +18,7 @@ from crawler.engine import guard
 from crawler.errors import CrawlerError, FetchError
 from crawler.models import CrawlJob, CrawlUrl, Host
 from crawler.politeness import Pace, pace_of
-from crawler.robots import RobotsRules
+from crawler.robots import RobotsRules, trouble
 from crawler.urls import origin_of
 
 TOO_MANY = 429
@@ -64,24 +65,49 @@ def postpone(job: CrawlJob, origin: str, until: datetime) -> None:
     queued.filter(url__startswith=f"{origin}/").update(next_at=until)
 
 
+class RobotsState(StrEnum):
+    """How a host's robots.txt stands: without one everything is allowed, with one that cannot be read nothing is."""
+
+    UNREAD = "unread"
+    READ = "read"
+    ABSENT = "absent"
+    UNREACHABLE = "unreachable"
+
+
 @dataclass(frozen=True, slots=True)
 class HostOfCrawl:
-    """`rules` None: robots.txt was not read yet; `counts` are the crawl's URLs on the host, by state."""
+    """`rules` None: robots.txt was not read yet; `trouble` says why it could not be. `counts` are the crawl's URLs on
+    the host, by state."""
 
     origin: str
     own: bool
     rules: RobotsRules | None
+    trouble: str
     pace: Pace
     row: Host | None
     counts: dict[str, int]
 
+    @property
+    def robots(self) -> RobotsState:
+        if self.rules is None:
+            return RobotsState.UNREAD
+        if self.rules.unreachable or self.rules.status is None:
+            return RobotsState.UNREACHABLE
+        return RobotsState.READ if self.rules.status < 300 else RobotsState.ABSENT
+
 
 def of_crawl(job: CrawlJob) -> list[HostOfCrawl]:
-    """The hosts of a crawl: that of its seed and those whose robots.txt it read."""
+    """The hosts of a crawl: that of its seed and those whose robots.txt it asked for."""
     rules: dict[str, RobotsRules | None] = {origin_of(job.url): None, **rules_of(job)}
     met = Q(origin__in=job.robots.values("origin")) | Q(origin=origin_of(job.url))
     rows = {row.origin: row for row in Host.objects.filter(met)}
     return [_of_crawl(job, origin, known, rows.get(origin)) for origin, known in rules.items()]
+
+
+def troubles(job: CrawlJob) -> list[str]:
+    """Of the hosts whose robots.txt could not be read."""
+    unread = job.robots.unanswered()
+    return [trouble(row.origin, row.rules, respected=job.respect_robots) for row in unread]
 
 
 def rules_of(job: CrawlJob) -> dict[str, RobotsRules]:
@@ -95,6 +121,7 @@ def _of_crawl(job: CrawlJob, origin: str, rules: RobotsRules | None, row: Host |
         origin,
         guard().is_own(origin),
         rules,
+        trouble(origin, rules, respected=job.respect_robots) if rules else "",
         pace_of(origin, rules if job.respect_robots else None),
         row,
         dict(urls.values_list("state").annotate(count=Count("id"))),

@@ -153,24 +153,38 @@ class CrawlUrl(models.Model):
         return f"{self.state} {self.url}"
 
 
+class CrawlRobotsQuerySet(models.QuerySet["CrawlRobots"]):
+    def answered(self) -> Self:
+        return self.filter(status__lt=500)
+
+    def unanswered(self) -> Self:
+        return self.filter(Q(status=None) | Q(status__gte=500))
+
+
 class CrawlRobots(models.Model):
-    """The robots.txt of one origin as a crawl found it: the first that a worker stored, by which all of them judge."""
+    """The robots.txt of one origin as a crawl found it: the first that a worker stored, by which all of them judge.
+
+    One that did not answer, or with a fault of its server, is asked for again; until then `error` says why.
+    """
 
     job = models.ForeignKey(CrawlJob, on_delete=models.CASCADE, related_name="robots")
     origin = models.CharField(max_length=300)
-    status = models.PositiveSmallIntegerField()
+    status = models.PositiveSmallIntegerField(null=True)
     body = models.TextField(blank=True)
+    error = models.TextField(blank=True, default="", db_default="")
+
+    objects = CrawlRobotsQuerySet.as_manager()
 
     class Meta:
         ordering = ("id",)
         constraints = (models.UniqueConstraint(fields=["job", "origin"], name="robots_once_per_job"),)
 
     def __str__(self) -> str:
-        return f"{self.status} {self.origin}/robots.txt"
+        return f"{self.status or self.error} {self.origin}/robots.txt"
 
     @property
     def rules(self) -> RobotsRules:
-        return RobotsRules(self.status, self.body)
+        return RobotsRules(self.status, self.body, self.error)
 
 
 class Host(models.Model):

@@ -30,7 +30,7 @@ from crawler.models import CrawlJob, CrawlUrl
 from crawler.parts import Split
 from crawler.reading import Got, chosen, documents_title, incoming, sections, with_validators
 from crawler.record import FRAMES, SIGN_IN, TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged
-from crawler.rules import JobRules, robots_unreachable
+from crawler.rules import JobRules
 from crawler.scope import Scope
 from crawler.sign_in import asks_to_sign_in
 from crawler.turns import Turns
@@ -77,7 +77,7 @@ class Outcomes:
         # A site that does not answer at all: the seed's own failure says why better than its robots.txt.
         unreachable = self.rules.are_unreachable(url.url)
         if unreachable and url.depth:
-            return Failed(url, robots_unreachable(url.url))
+            return Failed(url, self.rules.unreachable(url.url))
         if not unreachable and self.rules.forbids(url.url):
             return Skipped(url, "robots", f"Skipped: robots.txt does not allow {url.url}")
         return None
@@ -96,7 +96,7 @@ class Outcomes:
             got = future.result()
         page = got.page
         if self.rules.are_unreachable(url.url):
-            raise robots_unreachable(url.url)
+            raise self.rules.unreachable(url.url)
         begun: Beginning | None = None
         if got.documents:
             return self._file(url, got)

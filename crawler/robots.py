@@ -62,10 +62,11 @@ class Parsed:
 
 @dataclass(frozen=True)
 class RobotsRules:
-    """What one origin's robots.txt answered: `status` None means that nothing did."""
+    """What one origin's robots.txt answered: `status` None means that nothing did, and `error` says why."""
 
     status: int | None
     body: str = ""
+    error: str = ""
 
     @classmethod
     def from_response(cls, status: int | None, body: bytes) -> Self:
@@ -123,6 +124,15 @@ class RobotsRules:
             rules = [rule for group in self._parsed.groups if key in group.agents for rule in group.rules]
             self._sorted_rules[agent] = tuple(sorted(rules, key=lambda rule: (-len(rule.path), not rule.allow)))
         return self._sorted_rules[agent]
+
+
+def trouble(origin: str, rules: RobotsRules, *, respected: bool) -> str:
+    """Why a robots.txt could not be read, and what follows from it; nothing for one that could."""
+    if not rules.unreachable:
+        return ""
+    reason = f": {rules.error.rstrip('.')}" if rules.error else ""
+    follows = ". Without it no page may be fetched (RFC 9309)" if respected else ""
+    return f"robots.txt of {origin} cannot be read{reason}{follows}."
 
 
 def _rules(allow: bool, path: str) -> Iterator[Rule]:

@@ -16,11 +16,12 @@ from crawler.engine import fetcher, github
 from crawler.errors import FetchError, ForbiddenAddress, InvalidUrl
 from crawler.models import CrawlJob, CrawlRobots
 from crawler.refreshing import judge_anew
-from crawler.robots import RobotsRules
+from crawler.robots import RobotsRules, trouble
 from crawler.urls import origin_of
 from progress import tracker
 from progress.failpoints import failpoint
 from progress.loop import submit
+from progress.wire import storable
 
 # What nobody came back for is forgotten after this long.
 FORGET_SECONDS = 120
@@ -107,21 +108,21 @@ class JobRules:
         if self._github.archives in origins:
             self._read[self._github.archives] = RobotsRules.from_response(404, b"")
         if origins:
-            self._read.update({row.origin: row.rules for row in self._job.robots.filter(origin__in=origins)})
+            self._read.update({row.origin: row.rules for row in self._job.robots.answered().filter(origin__in=origins)})
 
     def _store(self, origin: str, rules: RobotsRules) -> RobotsRules:
-        """An answer holds for the crawl, and of two that came at once the first; no answer is asked for again."""
-        if rules.unreachable or rules.status is None:
-            return rules
+        """An answer holds for the crawl, and of two that came at once the first; what did not answer is asked again."""
         with transaction.atomic():
             progress = tracker.lock(self._job.progress_id)
-            row = CrawlRobots(job=self._job, origin=origin, status=rules.status, body=rules.body)
-            CrawlRobots.objects.bulk_create([row], ignore_conflicts=True)
-            stored = self._job.robots.get(origin=origin).rules
-            if self._job.conditional:
-                judge_anew(self._job, progress, origin, stored)
+            known = self._job.robots.answered().filter(origin=origin).first()
+            if known is not None:
+                return known.rules
+            read = {"status": rules.status, "body": rules.body, "error": storable(rules.error)}
+            CrawlRobots.objects.update_or_create(job=self._job, origin=origin, defaults=read)
+            if self._job.conditional and not rules.unreachable:
+                judge_anew(self._job, progress, origin, rules)
         failpoint("robots.after_commit")
-        return stored
+        return rules
 
     def known(self, origin: str) -> RobotsRules | None:
         """The rules of a host if they were read already: asks neither it nor the database."""
@@ -132,17 +133,17 @@ class JobRules:
 
     def surely_forbids(self, url: str) -> bool:
         """By rules already read; a further origin's are read when its first page is claimed."""
-        return self.origin(url) in self._read and self.forbids(url)
+        rules = self._read.get(self.origin(url))
+        return rules is not None and not rules.unreachable and self.forbids(url)
 
     def are_unreachable(self, url: str) -> bool:
         """No page may be fetched then (RFC 9309), unless the crawl does not ask for them."""
         return self._job.respect_robots and self.of(url).unreachable
 
-
-def robots_unreachable(url: str) -> FetchError:
-    return FetchError(
-        "robots_unreachable",
-        f"robots.txt of {origin_of(url)} cannot be read, and without it no page may be fetched (RFC 9309).",
-        hint="Try again later, or set respect_robots to false for a site of your own.",
-        retryable=True,
-    )
+    def unreachable(self, url: str) -> FetchError:
+        return FetchError(
+            "robots_unreachable",
+            trouble(self.origin(url), self.of(url), respected=True),
+            hint="Try again later, or set respect_robots to false for a site of your own.",
+            retryable=True,
+        )

@@ -9,6 +9,7 @@ from ninja import Field, Schema
 from pydantic import StringConstraints
 
 from crawler.actions import CrawlRequest
+from crawler.hosts import RobotsState
 from progress.messages import UrlVerdict
 from progress.request import STRIPPED, RequestBody
 from progress.viewer import Viewer
@@ -103,14 +104,19 @@ class HostHold(Schema):
 
 
 class CrawlHost(Schema):
-    """One host of a crawl and how fast it is asked, over all workers. `concurrency` null: as fast as it answers."""
+    """One host of a crawl and how fast it is asked, over all workers. `concurrency` null: as fast as it answers.
+
+    `robots_error` says why a robots.txt that is `unreachable` cannot be read, and what follows from it.
+    """
 
     origin: str
     own: bool
     concurrency: int | None
     delay_seconds: float
     crawl_delay: float | None
+    robots: RobotsState
     robots_status: int | None
+    robots_error: str
     held: HostHold | None
     holds: int
     counts: dict[str, int]

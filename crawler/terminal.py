@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from crawler import hosts
 from crawler.models import CrawlJob, CrawlUrl
 from progress import models
 from progress.plural import plural, sizes
@@ -100,7 +101,14 @@ def show_summary(console: Console, job: CrawlJob, row: models.Progress) -> None:
         console.print(f"  [red]{row.error['code']}[/]: {row.error['message']}", highlight=False, soft_wrap=True)
         if row.error.get("hint"):
             console.print(f"  {row.error['hint']}", highlight=False, soft_wrap=True)
+    show_unread_robots(console, job)
     show_failures(console, job)
+
+
+def show_unread_robots(console: Console, job: CrawlJob) -> None:
+    """Once per host, whose pages have all failed of it."""
+    for trouble in hosts.troubles(job)[:FAILURES_SHOWN]:
+        console.print(f"  [yellow]{trouble}[/]", highlight=False, soft_wrap=True)
 
 
 def show_failures(console: Console, job: CrawlJob) -> None:

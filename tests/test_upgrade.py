@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from crawler import actions, slice
 from crawler.hosts import of_crawl
-from crawler.models import CrawlJob, CrawlUrl
+from crawler.models import CrawlJob, CrawlRobots, CrawlUrl
 from crawler.robots import RobotsRules
 from crawler.urls import canonical_url, source_id_for, url_hash
 from knowledge.embedding import embedder, spaces
@@ -227,6 +227,7 @@ def test_what_hosts_asked_for_is_known_after_the_upgrade_and_before_it(before_ro
         late = before_robots_rows.get_model("progress", "Progress").objects.create(id="late", status="completed")
         model.objects.create(item=item, progress=late, url=old.url, scope={}, max_pages=7, robots=known)
         assert not CrawlJob.objects.get(progress="late").robots.exists()
+    CrawlRobots.objects.create(job_id=old.pk, origin="http://silent.example", status=None, error="no answer")
     actions.refresh(item.source_id, viewer=OPERATOR)
     assert migrate(*BEFORE_ROBOTS_ROWS).get_model("crawler", "CrawlJob").objects.get(pk=old.pk).robots == known
 

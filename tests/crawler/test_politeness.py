@@ -287,7 +287,9 @@ def test_a_crawl_shows_how_its_hosts_are_treated(client: Any, settings: Any, adm
         "concurrency": settings.CRAWL_HOST_CONCURRENCY,
         "delay_seconds": 3,
         "crawl_delay": 3,
+        "robots": "read",
         "robots_status": 200,
+        "robots_error": "",
         "holds": 1,
         "counts": {"queued": 3},
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import io
 import socket
 import threading
 import time
@@ -13,17 +15,21 @@ from typing import Any
 import pytest
 from aiohttp import web
 from django.db import connection
+from django.test import Client
+from rich.console import Console
 
 from crawler import actions, frontier, slice
 from crawler.errors import WrongState
 from crawler.hosts import of_crawl
 from crawler.models import CrawlJob, CrawlUrl
+from crawler.robots import RobotsRules
 from crawler.rules import JobRules
+from crawler.terminal import show_summary
 from crawler.urls import url_hash
 from progress import tracker
 from progress.models import Progress
 from progress.viewer import OPERATOR
-from tests.crawler.jobs import job_of
+from tests.crawler.jobs import SEED, job_of
 from tests.site import Answer, LocalSite, docs_site
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -175,3 +181,63 @@ def test_a_page_whose_robots_txt_cannot_be_read_failed_and_was_not_skipped() -> 
     assert (url.state, url.attempts, url.error_code) == ("failed", 3, "robots_unreachable")
     assert "RFC 9309" in url.error_message
     assert "respect_robots" in url.error_hint
+
+
+def test_hosts_whose_robots_txt_cannot_be_read_are_told_with_the_reason(
+    silent: list[str], client: Client, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crawler.fetcher.ROBOTS_SECONDS", 0.2)
+    seed = {"/docs/": "<h1>Docs</h1><p>Text.</p>"}
+    with LocalSite(seed) as site, LocalSite({"/robots.txt": Answer("down", 503)}) as broken:
+        job = job_of(f"{site.url}/docs/")
+        queue(job, [f"{silent[0]}/page", f"{broken.url}/page"])
+        CrawlUrl.objects.filter(job=job, depth=1).update(attempts=2)  # two have failed already
+        with slices(job):
+            wait_until(lambda: Progress.objects.get(pk=job.progress_id).ended)
+    follows = "Without it no page may be fetched (RFC 9309)."
+    reasons = {
+        silent[0]: f"{silent[0]}/robots.txt did not answer within 0.2 s. {follows}",
+        broken.url: f"{broken.url}/robots.txt answered with HTTP status 503. {follows}",
+    }
+    told = {origin: f"robots.txt of {origin} cannot be read: {reason}" for origin, reason in reasons.items()}
+    answer = client.get(f"/api/crawls/{job.progress_id}/hosts").json()
+    hosts = {host["origin"]: (host["robots"], host["robots_status"], host["robots_error"]) for host in answer["hosts"]}
+    assert hosts == {
+        site.url: ("absent", 404, ""),
+        silent[0]: ("unreachable", None, told[silent[0]]),
+        broken.url: ("unreachable", 503, told[broken.url]),
+    }
+    page = admin_client.get(f"/admin/crawler/crawljob/{job.pk}/change/").content.decode()
+    terminal = io.StringIO()
+    show_summary(Console(file=terminal, width=400), job, Progress.objects.get(pk=job.progress_id))
+    for sentence in told.values():
+        assert sentence in html.unescape(page)
+        assert sentence in terminal.getvalue()
+        assert CrawlUrl.objects.filter(job=job, error_message=sentence).exists()
+
+
+def test_a_robots_txt_that_answers_at_last_counts_and_is_told_without_the_reason_of_before() -> None:
+    with LocalSite({"/robots.txt": Answer("down", 503)}) as site:
+        job = job_of(f"{site.url}/docs/")
+        assert JobRules(job).are_unreachable(f"{site.url}/docs/")
+        (before,) = of_crawl(job)
+        assert (before.robots, bool(before.trouble)) == ("unreachable", True)
+        site.routes["/robots.txt"] = Answer("User-agent: *\nDisallow: /private", content_type="text/plain")
+        assert JobRules(job).forbids(f"{site.url}/private")
+        (after,) = of_crawl(job)
+        assert (after.robots, after.trouble) == ("read", "")
+        site.routes["/robots.txt"] = Answer("down", 503)
+        late = JobRules(job)
+        assert late._store(site.url, RobotsRules(503, error="down")).status == 200, "the first answer counts"
+
+
+def test_a_link_to_a_host_whose_robots_txt_cannot_be_read_is_not_told_as_forbidden() -> None:
+    job = job_of()
+    rules = JobRules(job)
+    assert rules.are_unreachable(SEED)
+    assert not rules.surely_forbids(SEED)
+
+
+def test_a_crawl_that_has_asked_no_host_yet_says_so() -> None:
+    (host,) = of_crawl(job_of())
+    assert (host.robots, host.trouble) == ("unread", "")

@@ -132,11 +132,11 @@ describe('What changed in a page', () => {
 });
 
 describe('Hosts of a crawl', () => {
-  const host = { origin: 'https://e.x', own: false, concurrency: 2, delay_seconds: 0.5, crawl_delay: 3, robots_status: 200, held: null, holds: 0, counts: { done: 4, queued: 1 } };
+  const host = { origin: 'https://e.x', own: false, concurrency: 2, delay_seconds: 0.5, crawl_delay: 3, robots: 'read', robots_status: 200, robots_error: '', held: null, holds: 0, counts: { done: 4, queued: 1 } };
 
   it('tells how fast each is asked, and which asks for patience', async () => {
     const held = { until: '2026-11-20T10:00:00Z', status: 429, seconds: 90 };
-    const own = { ...host, origin: 'http://127.0.0.1:80', own: true, concurrency: null, delay_seconds: 0, robots_status: 404, counts: {} };
+    const own = { ...host, origin: 'http://127.0.0.1:80', own: true, concurrency: null, delay_seconds: 0, robots: 'absent', robots_status: 404, counts: {} };
     answers['GET /api/crawls/p1/hosts'] = [200, { user_agent: 'Archon/0.1', hosts: [{ ...host, held, holds: 2 }, own] }];
     const user = visit('/crawls/p1');
     say('/p1', { type: 'crawl_progress', data: { progressId: 'p1', status: 'crawling', percentage: 4 } });
@@ -149,6 +149,17 @@ describe('Hosts of a crawl', () => {
     expect(first!.textContent).toContain('At most 2 requests at once, 0.5 s apart, over all workers. Its robots.txt asks for 3 s between requests. It asked for patience 2 times.');
     expect(first!.textContent).toContain('it answered 429 and asked for 1 min 30 s.');
     expect(second!.textContent).toContain('asked as fast as it answers. It has no robots.txt (404).');
+  });
+
+  it('tells why a robots.txt cannot be read, and which was not asked for yet', async () => {
+    const robots_error = 'robots.txt of https://e.x cannot be read: it did not answer within 30 s. Without it no page may be fetched (RFC 9309).';
+    const silent = { ...host, robots: 'unreachable', robots_status: null, crawl_delay: null, robots_error };
+    const unread = { ...host, origin: 'https://f.x', robots: 'unread', robots_status: null, crawl_delay: null };
+    answers['GET /api/crawls/p1/hosts'] = [200, { user_agent: 'Archon/0.1', hosts: [silent, unread] }];
+    visit('/crawls/p1?view=hosts');
+    await screen.findByText(robots_error);
+    screen.getByText(/Its robots.txt was not read yet./);
+    expect(screen.queryByText(/asks for no delay/)).toBeNull();
   });
 
   it('says that an upload asks none', async () => {

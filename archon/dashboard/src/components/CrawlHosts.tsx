@@ -61,6 +61,7 @@ function Host({ host }: { host: CrawlHost }) {
       <p className="muted">
         {pace(host)} {robots(host)} {host.holds > 0 && `It asked for patience ${plural(host.holds, 'time')}.`}
       </p>
+      {host.robots_error && <p className="host-held">{host.robots_error}</p>}
       {host.held && (
         <p className="host-held">
           Left alone until {dateTime(host.held.until)}: it answered {host.held.status} and asked for {duration(host.held.seconds)}.
@@ -76,8 +77,9 @@ function pace({ own, concurrency, delay_seconds }: CrawlHost): string {
   return `At most ${plural(concurrency, 'request')} at once${pause}, over all workers.`;
 }
 
-function robots({ robots_status, crawl_delay }: CrawlHost): string {
-  if (robots_status === null) return '';
-  if (robots_status >= 400) return `It has no robots.txt (${robots_status}).`;
+function robots({ robots, robots_status, crawl_delay }: CrawlHost): string {
+  if (robots === 'unread') return 'Its robots.txt was not read yet.';
+  if (robots === 'unreachable') return '';
+  if (robots === 'absent') return `It has no robots.txt (${robots_status}).`;
   return crawl_delay ? `Its robots.txt asks for ${crawl_delay} s between requests.` : 'Its robots.txt asks for no delay.';
 }

@@ -29,6 +29,7 @@ export const REASONS: Record<string, string> = {
   outside_path: 'Outside the path the crawl began in',
   excluded: 'Matches an exclude pattern',
   not_included: 'Matches no include pattern',
+  max_pages: 'Beyond the page limit',
   too_long: 'The address is too long',
   cancelled: 'The crawl was cancelled first',
   stalled: 'The crawl stalled first',

@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 7a021862013d77c6706e34d125bb022ad3f12930d54db2ec415d27850f3626b2
+// digest: 4f4b31dfe558e6c12ac050222874afd7ba0d895602513266edb1b687a3c30382
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -971,7 +971,9 @@ export interface components {
             concurrency: number | null;
             delay_seconds: number;
             crawl_delay: number | null;
+            robots: components["schemas"]["RobotsState"];
             robots_status: number | null;
+            robots_error: string;
             held: components["schemas"]["HostHold"] | null;
             holds: number;
             counts: {
@@ -988,6 +990,8 @@ export interface components {
             status: number;
             seconds: number;
         };
+        /** @enum {string} */
+        RobotsState: "unread" | "read" | "absent" | "unreachable";
         Hit: {
             id: string;
             content: string;
