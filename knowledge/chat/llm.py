@@ -11,6 +11,7 @@ import functools
 import math
 import os
 import random
+import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +31,8 @@ FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 SHOWN_CHARS = 300
+
+_making = threading.Lock()
 
 
 class Retry(NamedTuple):
@@ -84,7 +87,7 @@ def _wait(error: _Again, attempt: int) -> float:
 
 async def _tokens(messages: Sequence[PromptMessage], max_tokens: int) -> AsyncGenerator[str]:
     """One attempt. Every failure is an AnswerFailed, or an _Again around one."""
-    client = await asyncio.to_thread(_client, os.getpid(), settings.LLM_BASE_URL, settings.LLM_API_KEY)
+    client = await asyncio.to_thread(_client, settings.LLM_BASE_URL, settings.LLM_API_KEY)
     import openai
 
     try:
@@ -133,9 +136,14 @@ def _text_of(chunk: object) -> str:
     return text if isinstance(text, str) else ""
 
 
-@functools.cache
-def _client(pid: int, base_url: str, api_key: str) -> AsyncOpenAI:
+def _client(base_url: str, api_key: str) -> AsyncOpenAI:
     """One for the process's own loop, and its connections with it."""
+    with _making:  # the cache alone lets each of the first answers make one, and nobody closes those that are dropped
+        return _client_of(os.getpid(), base_url, api_key)
+
+
+@functools.cache
+def _client_of(pid: int, base_url: str, api_key: str) -> AsyncOpenAI:
     import openai
 
     return openai.AsyncOpenAI(

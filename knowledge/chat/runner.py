@@ -13,6 +13,7 @@ import atexit
 import functools
 import logging
 import os
+import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_making = threading.Lock()
 
 # Threads for the searches and writes of all answers: so many database connections, however many answers stream.
 THREADS = 4
@@ -179,7 +182,8 @@ def with_own_connection(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
 
 def runner() -> Runner:
     """The runner of this process."""
-    return _runner_of(os.getpid())
+    with _making:  # the cache alone lets two first questions make one each, and a stop would miss its answer
+        return _runner_of(os.getpid())
 
 
 @functools.cache
