@@ -26,6 +26,7 @@ _NOT_LINKS = re.compile(r"(?:javascript|mailto|tel|data|about|blob|ftp|file):", 
 _REFRESH = re.compile(r"""^\s*\d+(?:\.\d+)?\s*[;,]\s*url\s*=\s*["']?([^"'\s]+)""", re.IGNORECASE)
 _LINK_TITLE = re.compile(r'(<a [^>]*?) title="[^"]*"')
 _EMPTY_LINK = re.compile(r"<a [^>]*+>\s*</a>")
+_HIDING = (" hidden", "style=")
 _CODE = re.compile(r"<pre\b.*?</pre>|<code\b.*?</code>", re.DOTALL)
 
 
@@ -188,12 +189,14 @@ def _on_one_line(match: re.Match[str]) -> str:
 
 
 def _convert(html: str, base: str) -> str:
+    # Looking for what is hidden costs the converter a tenth of its time.
+    hides = any(mark in html for mark in _HIDING)
     options = ConversionOptions(
         extract_metadata=False,
         base_url=base,
         expand_abbreviations=False,
         highlight_style="none",
-        hidden_content="reachable",
+        hidden_content="reachable" if hides else "drop",
         inline_data_media="alt_text_only",
         bullets="-",
     )

@@ -87,7 +87,7 @@ def parse(html: str) -> LexborHTMLParser:
     """One parse, of bounded cost. The parser's own is quadratic in the depth of the tree and in the number of a tag's
     attributes: half a megabyte of nested <div> would keep it busy for ten seconds."""
     html = _XML_DECLARATION.sub("", html, count=1).replace("\0", "")
-    if len(html) > MAX_TAG_CHARS and max(map(len, html.split(">"))) > MAX_TAG_CHARS:
+    if _has_long_tag(html):
         html = _LONG_TAG.sub(_without_attributes, html)
     if html.count("<") > MAX_UNCHECKED_TAGS and _depth_bound(html) > MAX_DEPTH:
         html = flattened(html)
@@ -95,6 +95,15 @@ def parse(html: str) -> LexborHTMLParser:
     if tags > MAX_TAGS:
         html = html[: len(html) * MAX_TAGS // tags]
     return LexborHTMLParser(html, options=LexborDocumentOptions.WO_EVENTS)
+
+
+def _has_long_tag(html: str) -> bool:
+    """A few looks clear nearly every page: what is that long covers a whole stretch of half its length."""
+    half = MAX_TAG_CHARS // 2
+    stretches = range(0, len(html) - half, half)
+    return any(html.find(">", start, start + half) < 0 for start in stretches) and (
+        max(map(len, html.split(">"))) > MAX_TAG_CHARS
+    )
 
 
 def flattened(html: str) -> str:
