@@ -173,6 +173,7 @@ def preview_out(found: Preview) -> CrawlPreview:
             crawl_delay=robots.crawl_delay(settings.USER_AGENT),
             sitemaps=list(robots.sitemaps),
         ),
+        warnings=list(found.warnings),
         notes=list(found.notes),
         truncated=found.truncated,
     )

@@ -29,10 +29,10 @@ from crawler.kinds import HTML_TYPES, TITLES, Kind
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.parts import Split
 from crawler.reading import Got, chosen, documents_title, incoming, sections, with_validators
-from crawler.record import FRAMES, SIGN_IN, TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged
+from crawler.record import FRAMES, TELLING_REASONS, Failed, Fetched, Outcome, Skipped, Unchanged
 from crawler.rules import JobRules
 from crawler.scope import Scope
-from crawler.sign_in import asks_to_sign_in
+from crawler.sign_in import SIGN_IN, asks_to_sign_in, sign_in_message
 from crawler.turns import Turns
 from crawler.twins import paired, same_page
 from crawler.urls import url_hash
@@ -133,7 +133,7 @@ class Outcomes:
         if page.content_type in READ_AS_HTML and asks_to_sign_in(
             page.text, page.final_url, found.title, found.markdown
         ):
-            line = f"Skipped: {url.url} shows a sign-in form and next to nothing else"
+            line = f"Skipped: {sign_in_message(url.url)}"
             return Skipped(url, SIGN_IN, line, self._candidates(url, links))
         if found.noindex and self.job.respect_robots:
             return Skipped(url, "noindex", f"Skipped: {url.url} asks not to be indexed")

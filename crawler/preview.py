@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,12 @@ from crawler.engine import github, guard, refuse_without_browser
 from crawler.errors import FetchError, ForbiddenAddress, InvalidUrl
 from crawler.fetcher import Fetcher, FetchSettings, Page
 from crawler.guard import Guard, GuardPolicy
-from crawler.kinds import TITLES
+from crawler.kinds import HTML_TYPES, TITLES
 from crawler.reading import Got, chosen, get
 from crawler.robots import RobotsRules
 from crawler.scope import Scope, query_family
 from crawler.shell import needs_browser
+from crawler.sign_in import SIGN_IN, SIGN_IN_HINT, asks_to_sign_in, sign_in_message
 from crawler.twins import paired
 from crawler.urls import canonical_url, origin_of, path_and_query
 from knowledge.readers import Limits as ReadingLimits
@@ -64,6 +65,8 @@ class PreviewPage:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
+    """`warnings` say why the crawl would bring little, and what to do instead."""
+
     kind: str
     seed: str
     scope: Scope
@@ -72,6 +75,7 @@ class Preview:
     robots: RobotsRules
     notes: tuple[str, ...]
     truncated: str
+    warnings: tuple[str, ...] = ()
 
 
 def preview(request: CrawlRequest) -> Preview:
@@ -235,7 +239,8 @@ def _judged(request: CrawlRequest, page: Page, robots: RobotsRules, beginning: B
     scope = request.scope_of(page.final_url)
     read = _read(page) if beginning.is_page else None
     named = _named(beginning, read)
-    judge = _Judge(request, scope, robots)
+    closed = read is not None and _asks_to_sign_in(page, read)
+    judge = _Judge(request, scope, robots, {beginning.seed: SIGN_IN} if closed else {})
     pages = [judge.page(url, title, depth) for url, (title, depth) in named.items()]
     counts = Counter(page.verdict for page in pages) + Counter(page.reason for page in pages if page.reason != "ok")
     return Preview(
@@ -247,15 +252,24 @@ def _judged(request: CrawlRequest, page: Page, robots: RobotsRules, beginning: B
         robots=robots,
         notes=(*beginning.lines, *beginning.notes, *_hints(request, page, robots, read)),
         truncated=beginning.truncated or ("shown" if len(pages) > MAX_SHOWN else ""),
+        warnings=(f"{sign_in_message(page.url)} {SIGN_IN_HINT}",) if closed else (),
     )
 
 
 def _read(page: Page) -> Extracted:
     from crawler.extract import extract, extract_text
-    from crawler.kinds import HTML_TYPES
 
-    html = page.content_type in HTML_TYPES or not page.content_type
-    return extract(page.text, page.final_url) if html else extract_text(page.text, page.final_url, page.content_type)
+    if _is_html(page):
+        return extract(page.text, page.final_url)
+    return extract_text(page.text, page.final_url, page.content_type)
+
+
+def _is_html(page: Page) -> bool:
+    return page.content_type in HTML_TYPES or not page.content_type
+
+
+def _asks_to_sign_in(page: Page, read: Extracted) -> bool:
+    return _is_html(page) and asks_to_sign_in(page.text, page.final_url, read.title, read.markdown)
 
 
 def _named(beginning: Beginning, read: Extracted | None) -> dict[str, tuple[str, int]]:
@@ -272,9 +286,13 @@ def _named(beginning: Beginning, read: Extracted | None) -> dict[str, tuple[str,
 
 
 class _Judge:
-    """What a crawl would say of each URL, in its order: scope, robots.txt, variants, page limit."""
+    """What a crawl would say of each URL, in its order: scope, robots.txt, variants, page limit.
 
-    def __init__(self, request: CrawlRequest, scope: Scope, robots: RobotsRules) -> None:
+    `refused` are addresses that were read, with the reason why they are no pages.
+    """
+
+    def __init__(self, request: CrawlRequest, scope: Scope, robots: RobotsRules, refused: Mapping[str, str]) -> None:
+        self.refused = refused
         self.scope = scope
         self.robots = robots
         self.room = request.page_limit()
@@ -290,6 +308,8 @@ class _Judge:
         verdict = self.scope.verdict(url, depth)
         if not verdict.allowed:
             return verdict.reason
+        if url in self.refused:
+            return self.refused[url]
         same_origin = origin_of(url) == origin_of(self.scope.seed)
         if self.agent is not None and same_origin and not self.robots.allows(url, self.agent):
             return "robots"

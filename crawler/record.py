@@ -21,6 +21,7 @@ from crawler.frontier import Candidate
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.parts import SPLIT, Split, end_split, parts_of
 from crawler.scope import Scope
+from crawler.sign_in import SIGN_IN, SIGN_IN_HINT, sign_in_message
 from crawler.urls import origin_of
 from crawler.verdicts import verdict_of
 from knowledge.actions import name_item
@@ -43,8 +44,6 @@ NOT_MODIFIED = 304
 GONE = (404, 410)
 LEFT_REASONS = ("noindex", "redirected_out")
 FRAMES = "frames"
-SIGN_IN = "sign_in"
-SIGN_IN_HINT = "Archon signs in nowhere: crawl an address that is public, or save the pages and upload them."
 # Pages that a crawl which was stopped or given up had still before it.
 CANCELLED, STALLED = "cancelled", "stalled"
 # What a refresh asks for again although it stored nothing under its own address.
@@ -366,7 +365,7 @@ def _reason(job: CrawlJob) -> ErrorBody:
     if _signing_in(job).filter(depth=0).exists():
         return ErrorBody(
             code="sign_in_required",
-            message=f"{job.url} shows a sign-in form and next to nothing else.",
+            message=sign_in_message(job.url),
             hint=SIGN_IN_HINT,
         )
     failed = CrawlUrl.objects.filter(job=job, state=CrawlUrl.State.FAILED).order_by("depth", "id").first()

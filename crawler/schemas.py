@@ -145,7 +145,10 @@ class PreviewRobots(Schema):
 
 
 class CrawlPreview(Schema):
-    """What a crawl would begin with. `counts` covers every URL found, `pages` the first thousand."""
+    """What a crawl would begin with. `counts` covers every URL found, `pages` the first thousand.
+
+    `warnings` say why it would bring little, and what to do instead.
+    """
 
     kind: str
     seed: str
@@ -153,5 +156,6 @@ class CrawlPreview(Schema):
     pages: list[PreviewPageOut]
     counts: dict[str, int]
     robots: PreviewRobots
+    warnings: list[str]
     notes: list[str]
     truncated: str

@@ -4,6 +4,10 @@ import re
 
 from crawler.urls import path_and_query
 
+# Why the address of one is skipped, and what can be done.
+SIGN_IN = "sign_in"
+SIGN_IN_HINT = "Archon signs in nowhere: crawl an address that is public, or save the pages and upload them."
+
 # With so little text besides, a field for a password makes a page one.
 LITTLE_TEXT = 300
 # And with so much, when its address or its title say so too: cookies, terms, other languages.
@@ -25,3 +29,7 @@ def asks_to_sign_in(html: str, url: str, title: str, markdown: str) -> bool:
     if chars > SOME_TEXT or (chars > LITTLE_TEXT and not _NAMES.search(f"{title} {path_and_query(url)[0]}")):
         return False
     return _FIELD.search(html) is not None
+
+
+def sign_in_message(url: str) -> str:
+    return f"{url} shows a sign-in form and next to nothing else."

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -18,8 +20,12 @@ from progress import models
 from progress.plural import plural, sizes
 from progress.status import Status
 
+if TYPE_CHECKING:
+    from crawler.schemas import CrawlPreview
+
 LOOKS_PER_SECOND = 5
 FAILURES_SHOWN = 10
+ADDRESSES_SHOWN = 30
 URL_CHARS = 60
 
 
@@ -105,10 +111,26 @@ def show_summary(console: Console, job: CrawlJob, row: models.Progress) -> None:
     show_failures(console, job)
 
 
+def show_preview(console: Console, found: CrawlPreview) -> None:
+    """What the address is, what speaks against the crawl, and the verdict on each address."""
+    taken, seen = found.counts["crawl"], found.counts["crawl"] + found.counts["skip"]
+    found_so_far = f"{taken:,} of {plural(seen, 'address', 'addresses')} found so far would be crawled"
+    console.print(f"{found.seed} ({found.kind}): {found_so_far}", highlight=False, soft_wrap=True)
+    for warning in found.warnings:
+        console.print(f"  [yellow]! {escape(warning)}[/]", highlight=False, soft_wrap=True)
+    for note in found.notes:
+        console.print(f"  {escape(note)}", highlight=False, soft_wrap=True)
+    for page in found.pages[:ADDRESSES_SHOWN]:
+        verdict = "[green]crawl[/]" if page.verdict == "crawl" else f"[dim]skip ({page.reason})[/]"
+        console.print(f"  {verdict} {escape(page.url)}", highlight=False, soft_wrap=True)
+    if seen > ADDRESSES_SHOWN:
+        console.print(f"  and {seen - ADDRESSES_SHOWN:,} more; --json lists a thousand", highlight=False)
+
+
 def show_unread_robots(console: Console, job: CrawlJob) -> None:
     """Once per host, whose pages have all failed of it."""
     for trouble in hosts.troubles(job)[:FAILURES_SHOWN]:
-        console.print(f"  [yellow]{trouble}[/]", highlight=False, soft_wrap=True)
+        console.print(f"  [yellow]{escape(trouble)}[/]", highlight=False, soft_wrap=True)
 
 
 def show_failures(console: Console, job: CrawlJob) -> None:

@@ -28,6 +28,7 @@ from progress.models import Progress
 from tests.crawler.jobs import job_of
 from tests.knowledge.pages import page, source, store
 from tests.llm import ModelServer, Status, model_server
+from tests.site import LocalSite
 from tests.stack import ROOT, eventually
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +60,25 @@ class TestCrawl:
         assert run("crawl", "--no-start", "ftp://example.com/", terminal=True)[0] == 1
         assert "url_scheme" in capsys.readouterr().out
         code, out, _ = run("crawl", "--no-start", "ftp://example.com/")
+        assert (code, json.loads(out)["detail"]["code"]) == (1, "url_scheme")
+        assert "url_scheme" in capsys.readouterr().err
+
+    def test_a_preview_tells_of_a_sign_in_form_and_starts_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
+        form = "<h1>Sign in</h1><form><input type=password></form><a href='/docs/help'>Help</a>"
+        with LocalSite({"/docs/": form}) as site:
+            words = ("crawl", "--preview", f"{site.url}/docs/")
+            assert run(*words, terminal=True)[0] == 0
+            told = capsys.readouterr().out
+            code, out, _ = run(*words)
+        assert "(page): 1 of 2 addresses found so far would be crawled" in told
+        assert f"! {site.url}/docs/ shows a sign-in form and next to nothing else. Archon signs in nowhere" in told
+        assert f"skip (sign_in) {site.url}/docs/" in told
+        assert f"crawl {site.url}/docs/help" in told
+        assert (code, json.loads(out)["counts"]) == (0, {"crawl": 1, "skip": 1, "sign_in": 1})
+        assert not CrawlJob.objects.exists()
+
+    def test_a_preview_that_is_refused_says_why(self, capsys: pytest.CaptureFixture[str]) -> None:
+        code, out, _ = run("crawl", "--preview", "ftp://example.com/")
         assert (code, json.loads(out)["detail"]["code"]) == (1, "url_scheme")
         assert "url_scheme" in capsys.readouterr().err
 

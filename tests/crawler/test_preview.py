@@ -115,6 +115,31 @@ def test_other_kinds_of_seeds_are_recognised(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("redirected", [False, True])
+def test_a_site_that_leads_to_a_sign_in_form_is_told_with_the_next_step(
+    client: Client, site: LocalSite, redirected: bool
+) -> None:
+    form = "<h1>Sign in</h1><form><input type=password></form><a href='/docs/help'>Help</a>"
+    site.routes = {"/docs/": form}
+    if redirected:
+        site.routes = {"/docs/": Answer("", 302, {"Location": "/docs/login"}), "/docs/login": form}
+    answer = asked(client, f"{site.url}/docs/").json()
+    seed = f"{site.url}/docs/login" if redirected else f"{site.url}/docs/"
+    assert verdicts(answer) == {seed: "sign_in", f"{site.url}/docs/help": "ok"}
+    assert answer["counts"] == {"crawl": 1, "skip": 1, "sign_in": 1}
+    (warning,) = answer["warnings"]
+    assert warning.startswith(f"{site.url}/docs/ shows a sign-in form and next to nothing else. ")
+    assert "upload them" in warning
+
+
+@pytest.mark.django_db
+def test_a_page_with_a_form_beside_its_text_gives_no_warning(client: Client, site: LocalSite) -> None:
+    site.routes = {"/docs/": f"<h1>Docs</h1><p>{'What it is. ' * 50}</p><input type=password>"}
+    answer = asked(client, f"{site.url}/docs/").json()
+    assert (answer["warnings"], answer["counts"]["crawl"]) == ([], 1)
+
+
+@pytest.mark.django_db
 def test_robots_txt_that_forbids_the_seed_is_the_answer(client: Client, site: LocalSite) -> None:
     robots = "User-agent: *\nDisallow: /\nCrawl-delay: 7\nSitemap: /s.xml"
     site.routes["/robots.txt"] = Answer(robots, content_type="text/plain")

@@ -103,6 +103,19 @@ describe('Add source', () => {
     expect(field.getAttribute('aria-invalid')).toBeNull();
   });
 
+  it('warns in a preview of a site that shows a sign-in form', async () => {
+    const page = { url: 'https://e.x/login', title: 'Sign in', depth: 0, verdict: 'skip', reason: 'sign_in' };
+    const warning = 'https://e.x/ shows a sign-in form and next to nothing else. Archon signs in nowhere: upload the pages.';
+    answers['POST /api/knowledge-items/crawl/preview'] = [200, {
+      kind: 'page', seed: page.url, scope: {}, pages: [page], counts: { crawl: 0, skip: 1, sign_in: 1 },
+      robots: { status: 404, allowed: true, crawl_delay: null, sitemaps: [] }, warnings: [warning], notes: [], truncated: '',
+    }];
+    const user = visit('/add?url=https%3A%2F%2Fe.x');
+    await user.click(screen.getByRole('button', { name: /Preview/ }));
+    await screen.findByText(warning);
+    screen.getByText('A sign-in form and nothing else');
+  });
+
   it('forgets why a preview failed once the address is another one', async () => {
     answers['POST /api/knowledge-items/crawl/preview'] = [422, { detail: { error: 'That host does not resolve.', code: 'dns_failed', hint: '', field: null } }];
     const user = visit('/add?url=https%3A%2F%2Fe.x');

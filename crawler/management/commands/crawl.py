@@ -1,5 +1,7 @@
 """`manage.py crawl URL`: start a crawl and watch it to its end. Exit code 0, 1 on failure, 130 on Ctrl-C.
 
+With `--preview` nothing is started nor stored: it tells what the crawl would begin with.
+
 A person sees it run; a pipe, or `--json`, gets the final state as one JSON object, and the rest on stderr.
 """
 
@@ -9,7 +11,7 @@ import json
 import shlex
 import sys
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
@@ -19,7 +21,7 @@ from crawler import actions
 from crawler.actions import CrawlRequest
 from crawler.errors import CrawlerError, WrongState
 from crawler.models import CrawlJob
-from crawler.terminal import CrawlBar, follow, positive, show_summary
+from crawler.terminal import CrawlBar, follow, positive, show_preview, show_summary
 from knowledge.terminal import command_hint, pasted
 from progress.messages import snapshot
 from progress.models import Progress
@@ -45,6 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
         parser.add_argument("--tag", action="append", default=[])
         parser.add_argument("--ignore-robots", action="store_true", help="for a site of your own")
+        parser.add_argument("--preview", action="store_true", help="tell what it would begin with, and start nothing")
         self.add_watching(parser)
 
     def add_watching(self, parser: ArgumentParser) -> None:
@@ -54,6 +57,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         as_json = options["json"] or not self.stdout.isatty()
         console = Console(stderr=as_json)
+        if options.get("preview"):
+            return self._preview(options, as_json=as_json)
         if not options["no_start"]:
             import_string(ENSURE_RUNNING)(timeout=120)
         try:
@@ -72,6 +77,19 @@ class Command(BaseCommand):
             if row.status == Status.COMPLETED:
                 console.print(f"\n  Search it:  {search_line(job)}", highlight=False, soft_wrap=True)
         sys.exit(0 if row.status == Status.COMPLETED else 1)
+
+    def _preview(self, options: dict[str, Any], *, as_json: bool) -> None:
+        from crawler.api import preview_out  # the libraries of REST
+        from crawler.preview import preview
+
+        try:
+            found = preview_out(preview(request_of(options)))
+        except CrawlerError as error:
+            self._refused(error, as_json=as_json, console=Console(stderr=as_json))
+        if as_json:
+            self.stdout.write(json.dumps(to_wire(found.model_dump()), ensure_ascii=False))
+        else:
+            show_preview(Console(), found)
 
     def begin(self, options: dict[str, Any]) -> str:
         """The progress id of what is watched from now on. Raises CrawlerError."""
@@ -93,7 +111,7 @@ class Command(BaseCommand):
                 self.stdout.write(json.dumps(to_wire(snapshot(row)), ensure_ascii=False))
             sys.exit(INTERRUPTED)
 
-    def _refused(self, error: CrawlerError, *, as_json: bool, console: Console) -> None:
+    def _refused(self, error: CrawlerError, *, as_json: bool, console: Console) -> NoReturn:
         hint = command_hint(error.code, error.hint)
         if as_json:
             detail = {"error": error.message, "code": error.code, "hint": hint, "field": error.field}

@@ -20,6 +20,11 @@ export function CrawlMap({ preview, onExclude }: { preview: CrawlPreview; onExcl
   const taken = preview.pages.filter(({ verdict }) => verdict === 'crawl').length;
   return (
     <section className="crawl-map" aria-label="Preview">
+      {preview.warnings.map((warning) => (
+        <Notice key={warning} tone="warn" title="Little would be crawled here">
+          {warning}
+        </Notice>
+      ))}
       <Notice tone={preview.robots.allowed ? 'idle' : 'warn'} title={KINDS[preview.kind] ?? `Kind of the address: ${preview.kind.replaceAll('_', ' ')}.`}>
         {plural(taken, 'address', 'addresses')} of {plural(preview.pages.length, 'address', 'addresses')} found so far would be crawled.
         {!preview.robots.allowed && ' robots.txt forbids the start.'} {preview.notes.join(' ')} {preview.truncated}

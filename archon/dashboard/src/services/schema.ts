@@ -1,5 +1,5 @@
 // Generated from the server's own schemas by `make types`. Do not edit.
-// digest: 4f4b31dfe558e6c12ac050222874afd7ba0d895602513266edb1b687a3c30382
+// digest: 17c1b4bda007ac5d83d760252233c7c389e2051c7c3b9b16632a66a58a4ebf73
 /* eslint-disable */
 export interface paths {
     "/api/knowledge-items/crawl": {
@@ -906,6 +906,7 @@ export interface components {
                 [key: string]: number;
             };
             robots: components["schemas"]["PreviewRobots"];
+            warnings: string[];
             notes: string[];
             truncated: string;
         };
