@@ -168,7 +168,8 @@ def _create(originals: list[dict[str, str | int]], request: UploadRequest) -> Up
     running = Upload.objects.filter(item=item, progress__in=Progress.objects.active()).first()
     if running is not None:
         raise BadUpload("upload_running", f"{item.title} is being read right now (progress id {running.progress_id}).")
-    line = f"Received {title} ({sum(int(original['size']) for original in originals) / 1024:,.0f} KiB)"
+    size = sum(int(original["size"]) for original in originals)
+    line = f"Received {title} ({f'{size / 1024:,.0f} KiB' if size >= 1024 else plural(size, 'byte')})"
     progress = tracker.create(
         Progress.Kind.UPLOAD,
         source_id=item.source_id,
@@ -185,7 +186,7 @@ def _create(originals: list[dict[str, str | int]], request: UploadRequest) -> Up
         extract_code_examples=request.extract_code_examples,
         generation=newest or 0,
     )
-    usage.note(progress.owner_id, usage.Kind.BYTES, sum(int(original["size"]) for original in originals))
+    usage.note(progress.owner_id, usage.Kind.BYTES, size)
     tracker.update(progress.id, add={"total_pages": len(originals), "discovered_urls": len(originals)})
     transaction.on_commit(partial(wake, upload))
     return upload

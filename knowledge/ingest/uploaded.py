@@ -102,7 +102,8 @@ def _claim(upload: Upload) -> bool:
             status = Status.STARTING if row.status == Status.QUEUED else None
             total = len(upload.originals)
             line = f"Reading {total} file{'s' * (total > 1)}"
-            tracker.update(row.id, row=row, status=status, set_={**ZEROS, "total_pages": total}, lines=[line])
+            counts = {**ZEROS, "total_pages": total, "discovered_urls": total}
+            tracker.update(row.id, row=row, status=status, set_=counts, lines=[line])
             raise_after = False
     if raise_after:
         raise ProgressEnded("The upload was given up.")
@@ -150,7 +151,7 @@ class _Reading:
     def _take(self, said: Said, original: dict[str, str]) -> None:
         packed = said.name != original["name"] if isinstance(said, Part | Trouble) else False
         if isinstance(said, Expected):
-            self.expected += said.total - 1
+            self.expected += max(said.total, 1) - 1  # an archive without documents is one failure, its own
         elif isinstance(said, Left):
             self.lines.append(f"Left out of {original['name']}: {plural(said.count, 'file')} of other kinds")
         elif isinstance(said, Trouble):

@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import IO, Any, Protocol
@@ -50,16 +51,16 @@ class Reading:
             kind = format_of(file, name)
             if kind is Format.ZIP:
                 yield Expected(sum(map(self._is_wanted, zip_names(file, name, self.limits))))
-                yield from self._packed(zip_entries(file, name, self.limits))
+                yield from self._packed(name, zip_entries(file, name, self.limits))
             elif kind is Format.TAR_GZ:
-                yield from self._packed(tar_entries(file, name, self.limits, strip=self.strip))
+                yield from self._packed(name, tar_entries(file, name, self.limits, strip=self.strip))
             else:
                 yield Expected(1)
                 yield from self._parts(file, name, kind)
         except Unreadable as error:
             yield error.about(name)
 
-    def _packed(self, entries: Iterator[Entry]) -> Iterator[Said]:
+    def _packed(self, name: str, entries: Iterator[Entry]) -> Iterator[Said]:
         left = found = 0
         for entry in entries:
             if self._is_wanted(entry.name):
@@ -70,7 +71,7 @@ class Reading:
         if left:
             yield Left(left)
         if not found:
-            raise Unreadable("archive_without_documents", "The archive holds no document.", hint=_PACK)
+            raise Unreadable("archive_without_documents", f"{name} holds no document.", hint=_PACK)
 
     def _is_wanted(self, path: str) -> bool:
         name = PurePosixPath(path).name.lower()
@@ -88,7 +89,8 @@ class Reading:
             kind = format_of(content, entry.name)
             if kind in (Format.ZIP, Format.TAR_GZ):
                 raise Unreadable("archive_nested", f"{entry.name} is an archive within an archive.", hint=_PACK)
-            yield from self._parts(content, entry.name, kind)
+            for part in self._parts(content, entry.name, kind):
+                yield replace(part, size=entry.size)
         except Unreadable as error:
             yield error.about(entry.name)
         except MemoryError:

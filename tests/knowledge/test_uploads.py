@@ -99,22 +99,24 @@ def test_an_upload_is_complete_when_its_last_vector_is_there(client: Client) -> 
 
 
 def test_several_files_and_an_archive_are_one_source_with_a_verdict_for_each(client: Client) -> None:
+    guide = documents.docx()
     row = read(
         client,
         ("a.md", documents.MARKDOWN),
         ("a.md", documents.TEXT + b"Other text."),
-        ("docs.zip", zipped({"in/page.html": documents.HTML, "locked.pdf": pdf(["x"], password="pw"), "x.png": b"x"})),
+        ("docs.zip", zipped({"in/guide.docx": guide, "locked.pdf": pdf(["x"], password="pw"), "x.png": b"x"})),
     )
     assert row.status == "completed"
-    assert (row.processed_pages, row.total_pages, row.failed_pages) == (4, 4, 1)
+    assert (row.processed_pages, row.total_pages, row.failed_pages, row.discovered_urls) == (4, 4, 1, 4)
     assert any("Left out of docs.zip: 1 file of other kinds" in line for line in row.logs)
     listed = client.get(f"/api/documents/uploads/{row.pk}/files").json()
     assert [(file["name"], file["state"]) for file in listed["files"]] == [
         ("a.md", "done"),
         ("a (2).md", "done"),
-        ("docs.zip/in/page.html", "done"),
+        ("docs.zip/in/guide.docx", "done"),
         ("docs.zip/locked.pdf", "failed"),
     ]
+    assert listed["files"][2]["bytes"] == len(guide)  # its own, not the archive's
     assert listed["files"][3]["error"]["code"] == "file_encrypted"
     assert listed["files"][3]["error"]["hint"]
     assert KnowledgeItem.objects.get(source_id=row.source_id).title == "a.md and 2 more"
@@ -140,6 +142,7 @@ def test_a_large_pdf_is_several_documents_that_lead_to_their_pages(client: Clien
         ("scanned.pdf", pdf([""]), "file_without_text"),
         ("broken.docx", documents.docx()[:900], "file_broken"),
         ("bomb.zip", zipped({"bomb.txt": b"a" * 20_000_000}), "archive_too_large"),
+        ("pictures.zip", zipped({"logo.png": b"\x89PNG"}), "archive_without_documents"),
     ],
 )
 def test_a_file_that_cannot_be_read_fails_with_the_reason_and_leaves_no_source(
@@ -300,6 +303,7 @@ def test_a_folder_of_the_operator_is_read_and_renewed(tmp_path: Path, capsys: py
     assert_counts_exact(item)
     told = capsys.readouterr()
     assert "1 file is gone and no longer stored" in told.err
+    assert told.err.count("Left out: 1 file, empty or of other kinds") == 2
     assert [json.loads(line)["status"] for line in told.out.splitlines()] == ["completed", "completed"]
 
 

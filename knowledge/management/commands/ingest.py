@@ -26,6 +26,7 @@ from knowledge.terminal import Refused, RefusingCommand, refusal
 from knowledge.uploads import Local, UploadRequest
 from progress.messages import snapshot
 from progress.models import Progress
+from progress.plural import plural
 from progress.status import Status
 from progress.viewer import OPERATOR
 from progress.wire import to_wire
@@ -49,8 +50,8 @@ class Command(RefusingCommand):
     def handle(self, *args: Any, path: Path, **options: Any) -> None:
         path = path.expanduser().resolve()
         if not path.exists():
-            raise Refused(f"{path} does not exist.", "file_missing", field="path")
-        files = list(documents_of(path))
+            raise Refused(f"{path} does not exist.", "file_missing", "Name a file, a folder or a zip archive.", "path")
+        files, left_out = documents_of(path)
         if not files:
             kinds = f"These are read: {', '.join(sorted(EXTENSIONS))}."
             raise Refused(f"{path} holds no document.", "file_unsupported", kinds, "path")
@@ -71,6 +72,8 @@ class Command(RefusingCommand):
             uploaded.run(upload.pk)
         as_json = options["json"] or not self.stdout.isatty()
         told = self.stderr if as_json else self.stdout
+        if left_out:
+            told.write(f"Left out: {plural(left_out, 'file')}, empty or of other kinds", str)
         row = self._watched(upload.progress_id, told)
         for file in UploadedFile.objects.filter(upload__progress=row, state=UploadedFile.State.FAILED):
             told.write(f"failed {file.name}: {file.error_message} {file.error_hint}", str)
@@ -95,25 +98,33 @@ def source_id_of(path: Path) -> str:
     return f"file_{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"
 
 
-def documents_of(path: Path) -> Iterator[Local]:
-    """The file itself, or every document below the folder in a steady order; links and hidden names are left out."""
+def documents_of(path: Path) -> tuple[list[Local], int]:
+    """The file itself, or every document below the folder in a steady order, and how many other files there are.
+    Links and hidden names are neither."""
     if path.is_file():
-        yield Local(path, path.name)
-        return
-    count = 0
+        return [Local(path, path.name)], 0
+    files: list[Local] = []
+    left_out = 0
+    for file in _files_below(path):
+        readable = extension_of(file.name) in EXTENSIONS - {"zip"} or file.name.upper() == "README"
+        if not readable or not file.stat().st_size:
+            left_out += 1
+            continue
+        files.append(Local(file, file.relative_to(path).as_posix()))
+        if len(files) > MAX_FOLDER_FILES:
+            raise Refused(
+                f"{path} holds more than {MAX_FOLDER_FILES:,} documents.",
+                "upload_too_many",
+                "Give a folder within it.",
+                "path",
+            )
+    return files, left_out
+
+
+def _files_below(path: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(path, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in SKIPPED_FOLDERS)
         for name in sorted(names):
             file = Path(place) / name
-            readable = extension_of(name) in EXTENSIONS - {"zip"} or name.upper() == "README"
-            if name.startswith(".") or not readable or file.is_symlink() or not file.stat().st_size:
-                continue
-            count += 1
-            if count > MAX_FOLDER_FILES:
-                raise Refused(
-                    f"{path} holds more than {MAX_FOLDER_FILES:,} documents.",
-                    "upload_too_many",
-                    "Give a folder within it.",
-                    "path",
-                )
-            yield Local(file, file.relative_to(path).as_posix())
+            if not name.startswith(".") and not file.is_symlink():
+                yield file
