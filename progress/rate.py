@@ -14,6 +14,8 @@ GROWTH_SECONDS = 3.0
 SAMPLE_SECONDS = 0.5
 # Fewer pages than this say nothing about the rest.
 ENOUGH_PAGES = 5
+# A first few vectors, made before the pages took all workers, say nothing of the speed of the others.
+ENOUGH_VECTORS = 16
 # When the known total grows by more than this share of the speed, the end cannot be told yet.
 GROWTH_SHARE = 0.25
 
@@ -65,7 +67,8 @@ def _pages_left(speed: float, growth: float, counts: Counts) -> float | None:
 def _vectors_per_second(kept: list[Sample], now: float, counts: Counts) -> float:
     """Since they began to come: before, the first pages were read, or a model loaded."""
     began = next(sample for sample in reversed(kept) if sample[3] == kept[0][3])
-    return (counts.embedded - began[3]) / max(now - began[0], SAMPLE_SECONDS)
+    came = counts.embedded - began[3]
+    return came / max(now - began[0], SAMPLE_SECONDS) if came >= ENOUGH_VECTORS else 0.0
 
 
 def _vectors_left(speed: float, counts: Counts) -> float | None:

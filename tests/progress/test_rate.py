@@ -86,5 +86,10 @@ def test_the_end_is_unknown_while_no_vector_comes() -> None:
     assert with_vectors([(s, Counts(200, 200, 800, 100)) for s in range(6)])[-1] is None
 
 
+def test_a_few_vectors_between_the_pages_say_nothing_of_when_all_are_there() -> None:
+    """Pages take the workers first: 2 vectors in 5 s are no speed that 800 would come with."""
+    assert with_vectors([(s, Counts(s * 40, 400, s * 80, min(s, 1) * 2)) for s in range(6)])[-1] is None
+
+
 def test_samples_of_a_version_before_are_dropped() -> None:
     assert sampled([[0.0, 1, 10]], 5.0, Counts(6, 10)) == ([[5.0, 6, 10, 0]], None, None)
