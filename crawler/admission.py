@@ -50,19 +50,26 @@ def crawling(row: Progress) -> Status | None:
 
 def next_in_line() -> list[CrawlJob]:
     """The waiting crawls that the limits leave room for, oldest first."""
+    return _line()[0]
+
+
+def _line() -> tuple[list[CrawlJob], list[CrawlJob]]:
+    """The waiting crawls that have room and those that have none, oldest first, by one look at the line: one that
+    comes between two looks would seem to have no room. What leaves it before the look is in neither list."""
     running: Counter[int | None] = Counter(
         active_jobs().exclude(progress__status__in=NO_PLACE).values_list("progress__owner", flat=True)
     )
     room = settings.CRAWLS_AT_ONCE - running.total()
     admitted: list[CrawlJob] = []
+    others: list[CrawlJob] = []
     for job in waiting_jobs():
         owner = job.progress.owner_id
-        if len(admitted) >= room:
-            break
-        if owner is None or running[owner] < settings.CRAWLS_PER_OWNER:
+        if len(admitted) < room and (owner is None or running[owner] < settings.CRAWLS_PER_OWNER):
             running[owner] += 1
             admitted.append(job)
-    return admitted
+        else:
+            others.append(job)
+    return admitted, others
 
 
 def waiting_jobs() -> QuerySet[CrawlJob]:
@@ -75,19 +82,22 @@ def active_jobs() -> QuerySet[CrawlJob]:
 
 def tell_positions() -> None:
     """Each waiting crawl's place in line, as an event when it changed."""
-    soon = {job.pk for job in next_in_line()}
-    for position, job in enumerate((job for job in waiting_jobs() if job.pk not in soon), start=1):
-        if job.progress.queue_position != position:
+    soon, others = _line()
+    places: list[tuple[CrawlJob, int | None]] = [(job, None) for job in soon]
+    places += [(job, place) for place, job in enumerate(others, start=1)]
+    for job, place in places:
+        if job.progress.queue_position != place:
             with alone("not told its place:", job.progress_id):
-                _tell(job, position)
+                _tell(job, place)
 
 
-def _tell(job: CrawlJob, position: int) -> None:
-    line = (
-        f"Waiting: {plural(position - 1, 'crawl is', 'crawls are')} before this one."
-        if position > 1
-        else "Waiting: next in line."
-    )
+def _tell(job: CrawlJob, position: int | None) -> None:
+    if position is None:
+        line = "There is room now: it starts when a worker is free."
+    elif position == 1:
+        line = "Waiting: next in line."
+    else:
+        line = f"Waiting: {plural(position - 1, 'crawl is', 'crawls are')} before this one."
     try:
         with transaction.atomic():
             row = tracker.lock(job.progress_id)

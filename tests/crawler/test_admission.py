@@ -95,8 +95,29 @@ def test_whoever_waits_is_told_the_place_and_moves_up(settings: Any, monkeypatch
     tasks.wake_next()
     assert woken == [second.pk]
     assert Progress.objects.get(pk=third.progress_id).queue_position == 1
+    row = Progress.objects.get(pk=second.progress_id)
+    assert (row.queue_position, row.log) == (None, "There is room now: it starts when a worker is free.")
     assert admission.admit(second)
     assert Progress.objects.get(pk=second.progress_id).queue_position is None
+
+
+def test_a_crawl_that_comes_while_the_line_is_told_its_places_is_not_told_to_wait(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CRAWLS_AT_ONCE = 2
+    (first,) = jobs(1)
+    waiting_jobs = admission.waiting_jobs
+
+    def and_one_comes() -> list[CrawlJob]:
+        waiting = list(waiting_jobs())
+        job_of("http://127.0.0.1:9/late/")
+        return waiting
+
+    monkeypatch.setattr(admission, "waiting_jobs", and_one_comes)
+    admission.tell_positions()
+    places = dict(Progress.objects.values_list("pk", "queue_position"))
+    assert places == dict.fromkeys(places)
+    assert len(places) == 2, first
 
 
 def test_a_waiting_crawl_that_is_paused_has_no_place_in_line(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
