@@ -95,7 +95,7 @@ def _claim(upload: Upload) -> bool:
         upload.lease_until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
         upload.save(update_fields=["epoch", "lease_until"])
         if upload.epoch > MAX_ATTEMPTS:
-            tracker.fail(row.id, _lost(upload), row=row)
+            _fail(upload, row, _lost(upload))
             raise_after = True
         else:
             UploadedFile.objects.filter(upload=upload).delete()
@@ -113,7 +113,7 @@ def _claim(upload: Upload) -> bool:
 def _lost(upload: Upload) -> ErrorBody:
     return ErrorBody(
         code="worker_lost",
-        message=f"{upload} was given up after {MAX_ATTEMPTS} workers died while they read it.",
+        message=f"{upload.item.title} was given up after {MAX_ATTEMPTS} workers died while they read it.",
         hint="Split it, and upload the pieces.",
     )
 
@@ -240,9 +240,7 @@ def finish(upload: Upload, row: Progress) -> None:
     """Every file was read: completed if one was stored and has its vectors, failed with the reason if none was."""
     done = row.processed_pages - row.failed_pages
     if not done:
-        tracker.fail(row.id, _reason(upload), row=row)
-        if not Document.objects.filter(item=upload.item_id).exists():
-            delete_item(upload.item.source_id, viewer=OPERATOR)  # nothing was learned: there is no source
+        _fail(upload, row, _reason(upload))
         return
     if waits_for_vectors(upload.item_id, row):
         return
@@ -255,6 +253,12 @@ def finish(upload: Upload, row: Progress) -> None:
     if removed:
         parts.append(f"{plural(removed, 'file is', 'files are')} gone and no longer stored.")
     tracker.complete(row.id, row=row, lines=[" ".join([*parts, *missing_vectors(upload.item_id)])])
+
+
+def _fail(upload: Upload, row: Progress, reason: ErrorBody) -> None:
+    tracker.fail(row.id, reason, row=row)
+    if not Document.objects.filter(item=upload.item_id).exists():
+        delete_item(upload.item.source_id, viewer=OPERATOR)  # nothing was learned: there is no source
 
 
 def _remove_vanished(upload: Upload) -> int:

@@ -253,6 +253,8 @@ def test_a_file_that_kills_its_workers_is_given_up(client: Client) -> None:
     ingest_upload(Upload.objects.get(progress=progress_id).pk)
     row = Progress.objects.get(pk=progress_id)
     assert (row.status, row.error["code"]) == ("failed", "worker_lost")
+    assert row.error["message"].startswith("a.md was given up")
+    assert not KnowledgeItem.objects.visible().exists()
     assert bytes_kept() == []
 
 
