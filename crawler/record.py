@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from crawler import admission, frontier, hosts
@@ -334,14 +335,27 @@ def _gone(job: CrawlJob) -> set[str]:
     return gone | parts_of(job, list(gone))
 
 
+def _said_twice(job: CrawlJob) -> int:
+    """Pages whose text is that of another one: several addresses of a page, or of "not found" with status 200."""
+    done = CrawlUrl.objects.filter(job=job, state=CrawlUrl.State.DONE, document__isnull=False)
+    shown = Coalesce("document__alias_of_id", "document_id")
+    counts = done.aggregate(pages=Count("pk"), texts=Count(shown, distinct=True))
+    return int(counts["pages"] - counts["texts"])
+
+
 def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:
     parts = [f"Completed: {sizes(page=stored, chunk=row.chunks_stored, word=row.word_count)}."]
     if row.code_examples_stored:
         parts.append(f"{plural(row.code_examples_stored, 'code example')} can be searched apart from text.")
+    if twice := _said_twice(job):
+        parts.append(f"{plural(twice, 'of them has', 'of them have')} the text of another page: it is stored once.")
     if rendered := CrawlUrl.objects.filter(job=job, rendered=True).count():
-        parts.append(f"{plural(rendered, 'page')} needed a browser.")
+        parts.append(f"{plural(rendered, 'page was', 'pages were')} read by a browser.")
     if row.failed_pages:
-        parts.append(f"{plural(row.failed_pages, 'page')} failed; the list of pages says why, and they can be retried.")
+        they = "it" if row.failed_pages == 1 else "they"
+        parts.append(
+            f"{plural(row.failed_pages, 'page')} failed; the list of pages says why, and {they} can be retried."
+        )
     if removed:
         parts.append(f"{plural(removed, 'page is', 'pages are')} gone from the site and no longer stored.")
     parts += missing_vectors(job.item_id)

@@ -56,7 +56,7 @@ def test_a_page_that_needs_its_scripts_is_stored_with_them_and_its_links_are_fol
     rendered = dict(CrawlUrl.objects.filter(job=job, state="done").values_list("url", "rendered"))
     assert rendered == {f"{site.url}/": True, f"{site.url}/next": False}
     assert "word word" in Document.objects.get(item=job.item, url=f"{site.url}/").markdown
-    assert "1 page needed a browser" in job.progress.log
+    assert "1 page was read by a browser" in job.progress.log
     pages = client.get(f"/api/crawls/{job.progress_id}/pages").json()["pages"]
     assert {page["url"]: page["rendered"] for page in pages}[f"{site.url}/"] is True
 

@@ -68,6 +68,21 @@ def test_the_events_of_a_crawl_tell_what_became_of_every_url(monkeypatch: pytest
     assert "pages" not in json.loads(history.first_frame(job.progress_id).texts[0])["data"]
 
 
+def test_the_end_of_a_crawl_tells_how_many_pages_say_the_same() -> None:
+    links = "".join(f"<a href=/{name}>{name}</a>" for name in ("one", "two", "three", "moved"))
+    gone = "<title>Not found</title><h1>Not found</h1><p>There is no such page here.</p>"
+    moved = Answer("", 302, {"Location": "/one"})
+    with LocalSite(
+        {"/": f"<h1>Start</h1>{links}", "/one": gone, "/two": gone, "/three": gone, "/moved": moved}
+    ) as site:
+        job = crawled(f"{site.url}/")
+    job.progress.refresh_from_db()
+    assert job.progress.log.startswith("Completed: 5 pages, ")
+    assert "3 of them have the text of another page: it is stored once." in job.progress.log
+    job.item.refresh_from_db()
+    assert job.item.document_count == 2
+
+
 def test_a_replay_begins_where_the_reader_left() -> None:
     with LocalSite(docs_site(6)) as site:
         job = crawled(f"{site.url}/docs/")
