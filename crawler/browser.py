@@ -21,6 +21,7 @@ from crawler.urls import canonical_url
 
 WATCH_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
+_HTTP_INSTEAD = "Crawl it with render=http, or open it in a browser to see why."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Visit:
         from crawler.transport import check_status, media_type_of
 
         if self.answer is None:
-            raise FetchError("render_failed", f"{self.url} gave the browser no document.")
+            raise FetchError("render_failed", f"{self.url} gave the browser no document.", hint=_HTTP_INSTEAD)
         headers = self.answer.headers
         if headers.get(REFUSED_HEADER) == self.ticket.secret and (refusal := self.refusal(self.answer.url)):
             raise refusal
@@ -207,7 +208,7 @@ class Browser:
         try:
             final_url = canonical_url(response.redirected_url)
         except InvalidUrl as error:
-            raise FetchError("render_failed", f"{visit.url} ended at no web address.") from error
+            raise FetchError("render_failed", f"{visit.url} ended at no web address.", hint=_HTTP_INSTEAD) from error
         if len(response.html) > self.settings.max_html:
             raise _too_large(visit.url)
         return Rendered(final_url, visit.answer.status, dict(visit.answer.headers), response.html)
@@ -242,7 +243,8 @@ class Browser:
                 hint="Exclude the page, or crawl it with render=http.",
             )
         reason = next((line for line in text.splitlines() if "net::" in line or "crash" in line), text.split("\n")[0])
-        return FetchError("render_failed", f"The browser could not show {visit.url}: {reason[:200]}")
+        told = f"The browser could not show {visit.url}: {reason[:200]}"
+        return FetchError("render_failed", told, hint=_HTTP_INSTEAD)
 
     # ---- The browser ----------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ from typing import ClassVar
 
 class CrawlerError(Exception):
     http_status: ClassVar[int] = 500
+    # Of a page that was asked for: how long it took to fail. The fetcher sets it.
+    milliseconds: int | None = None
 
     def __init__(self, code: str, message: str, *, hint: str = "", field: str | None = None) -> None:
         # Both positional arguments stay in `args`, so that the error survives pickling between processes.

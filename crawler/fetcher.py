@@ -40,6 +40,7 @@ ROBOTS_SECONDS = 30
 # Beside the pages in flight: hosts that do not answer must not keep the pages of others waiting.
 ROBOTS_AT_ONCE = 64
 _PDF = b"%PDF-"
+NO_TEXT_HINT = "If it shows text in your browser, crawl it with render=browser."
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +161,6 @@ class Fetcher:
         """
         from crawler.transport import Request
 
-        canonical = canonical_url(url)
-        if render == "browser" and (rendered := await self._rendered(canonical)):
-            return rendered
         request = Request(
             headers=self._headers(headers, accept, etag, last_modified),
             accept=accept,
@@ -170,6 +168,16 @@ class Fetcher:
             max_redirects=self.settings.max_redirects,
             files=files,
         )
+        started = time.monotonic()
+        try:
+            return await self._fetch(canonical_url(url), request, render, keep_body=keep_body)
+        except CrawlerError as error:
+            error.milliseconds = round((time.monotonic() - started) * 1000)
+            raise
+
+    async def _fetch(self, canonical: str, request: "Request", render: str, *, keep_body: bool) -> Page:
+        if render == "browser" and (rendered := await self._rendered(canonical)):
+            return rendered
         started = time.monotonic()
         text, reply = await self._crawl(canonical, request)
         milliseconds = round((time.monotonic() - started) * 1000)
@@ -237,7 +245,8 @@ class Fetcher:
         except FetchError as error:
             if error.code in ("too_many_redirects", "bad_redirect"):
                 return RobotsRules.from_response(404, b"")
-            return RobotsRules(error.status, error=error.message)
+            # With a status of 200 the answer broke off or cannot be read: that is no leave to crawl.
+            return RobotsRules(error.status if error.code == "http_status" else None, error=error.message)
         return RobotsRules.from_response(reply.status, reply.body)
 
     async def _crawl(self, url: str, request: "Request") -> tuple[str, "Reply"]:
@@ -314,9 +323,11 @@ def _check_content(url: str, reply: "Reply") -> None:
     if not reply.body.strip():
         if reply.file is not None:
             reply.file.close()
-        raise FetchError("empty_page", f"{url} is empty.", status=reply.status)
+        raise FetchError("empty_page", f"{url} is empty.", hint=NO_TEXT_HINT, status=reply.status)
     if reply.body.startswith(_PDF) and reply.file is None:
-        raise FetchError("unsupported_type", f"{url} is a PDF document, whatever its type says.", status=reply.status)
+        told = f"{url} is a PDF document, whatever its type says."
+        hint = "Its server must send it as application/pdf; or save it and upload it."
+        raise FetchError("unsupported_type", told, hint=hint, status=reply.status)
 
 
 def preload(work_dir: str) -> None:

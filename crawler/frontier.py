@@ -198,12 +198,13 @@ def mark_failed(url: CrawlUrl, error: CrawlerError) -> None:
     url.state = CrawlUrl.State.FAILED
     url.error_code, url.error_message, url.error_hint = error.code, storable(error.message), storable(error.hint)
     url.http_status = getattr(error, "status", None) or url.http_status
+    url.milliseconds = error.milliseconds
 
 
 def mark_retry(url: CrawlUrl, error: CrawlerError, seconds: float) -> None:
     url.state = CrawlUrl.State.QUEUED
     url.error_code, url.error_message = error.code, storable(error.message)
-    url.http_status = getattr(error, "status", None)
+    url.http_status, url.milliseconds = getattr(error, "status", None), error.milliseconds
     url.next_at = timezone.now() + timedelta(seconds=seconds)
 
 

@@ -33,6 +33,9 @@ def named_errors(url: str, settings: "FetchSettings") -> Iterator[None]:
         raise _protocol_error(url, error) from error
 
 
+LATER = "Try again later; if that does not help, the fault is the site's."
+
+
 def _dns_failed(url: str, error: Exception) -> FetchError:
     host, _ = host_and_port(url)
     hint = "Check the spelling of the host, and that this machine can resolve names."
@@ -56,8 +59,9 @@ def _timed_out(url: str, settings: "FetchSettings") -> FetchError:
 
 def _broken_body(url: str, error: Exception) -> FetchError:
     if _is_about_coding(error):
-        return FetchError("decode_failed", f"The compressed content of {url} is damaged.", retryable=True)
-    return FetchError("connect_failed", f"The connection broke off while {url} was being read.", retryable=True)
+        return FetchError("decode_failed", f"The compressed content of {url} is damaged.", hint=LATER, retryable=True)
+    message = f"The connection broke off while {url} was being read."
+    return FetchError("connect_failed", message, hint=LATER, retryable=True)
 
 
 def _connect_failed(url: str, error: Exception) -> FetchError:
@@ -72,8 +76,9 @@ def _is_about_coding(error: Exception) -> bool:
 
 def _protocol_error(url: str, error: Exception) -> FetchError:
     if _is_about_coding(error):
-        return FetchError("decode_failed", f"{url} came in an encoding that was not asked for.")
-    return FetchError("protocol_error", f"{origin_of(url)} did not answer in correct HTTP: {_reason(error)}.")
+        return FetchError("decode_failed", f"{url} came in an encoding that was not asked for.", hint=LATER)
+    message = f"{origin_of(url)} did not answer in correct HTTP: {_reason(error)}."
+    return FetchError("protocol_error", message, hint="Check that the port is that of a web server.")
 
 
 def _reason(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from crawler.discovery import Beginning, Limits, begin
 from crawler.engine import fetcher, github
 from crawler.errors import CrawlerError, FetchError
 from crawler.extract import extract, extract_text
-from crawler.fetcher import Page
+from crawler.fetcher import NO_TEXT_HINT, Page
 from crawler.frontier import Candidate
 from crawler.kinds import HTML_TYPES, TITLES, Kind
 from crawler.models import CrawlJob, CrawlUrl
@@ -50,7 +50,6 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 _FRAMES = re.compile(r"<frameset\b", re.IGNORECASE)
 READ_AS_HTML = HTML_TYPES | {""}
-NO_TEXT_HINT = "If it shows text in your browser, crawl it with render=browser."
 
 
 class Outcomes:
@@ -141,7 +140,10 @@ class Outcomes:
             if _FRAMES.search(page.text):
                 line = f"{url.url} shows other pages in frames"
                 return Skipped(url, FRAMES, line, self._candidates(url, links))
-            return Failed(url, FetchError("empty_page", f"{url.url} has no text.", hint=page.note or NO_TEXT_HINT))
+            hint = page.note or NO_TEXT_HINT
+            empty = FetchError("empty_page", f"{url.url} has no text.", hint=hint, status=page.status)
+            empty.milliseconds = page.milliseconds
+            return Failed(url, empty)
         headings = ((heading.level, heading.text, heading.anchor) for heading in found.headings)
         about = {"description": found.description, "language": found.language}
         read_page = incoming(page, page.final_url, found.title, found.markdown, headings, page.content_type, **about)
@@ -268,4 +270,5 @@ def unreadable(url: str) -> Iterator[None]:
         raise
     except Exception as error:
         logger.exception("reading %s", url)
-        raise FetchError("unreadable", f"{url} could not be read: {type(error).__name__}: {error}") from error
+        told = f"{url} could not be read: {type(error).__name__}: {error}"
+        raise FetchError("unreadable", told, hint="Exclude it, or save it and upload it.") from error

@@ -137,11 +137,15 @@ def _read(
 
 
 def _unreadable(page: Page, said: Sequence[Said]) -> FetchError:
-    for one in said:
-        if isinstance(one, Trouble):
-            return FetchError(one.code, f"{page.final_url}: {one.message}", hint=one.hint, status=page.status)
-    hint = "Give a folder that holds Markdown, reStructuredText or text files."
-    return FetchError("archive_without_documents", f"{page.final_url} holds no document.", hint=hint)
+    troubles = [one for one in said if isinstance(one, Trouble)]
+    if troubles:
+        code, message, hint = troubles[0].code, f"{page.final_url}: {troubles[0].message}", troubles[0].hint
+    else:
+        code, message = "archive_without_documents", f"{page.final_url} holds no document."
+        hint = "Give a folder that holds Markdown, reStructuredText or text files."
+    error = FetchError(code, message, hint=hint, status=page.status)
+    error.milliseconds = page.milliseconds
+    return error
 
 
 def _file_of(page: Page, part: Part, url: str) -> IncomingDocument:

@@ -6,8 +6,8 @@ Imports aiohttp, which takes a quarter of a second: only the fetcher imports thi
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,9 +18,10 @@ from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from crawler.errors import FetchError, InvalidUrl
+from crawler.errors import FetchError, ForbiddenAddress, InvalidUrl
 from crawler.guard import Guard
-from crawler.network_errors import named_errors
+from crawler.kinds import TEXT_EXTENSIONS
+from crawler.network_errors import LATER, named_errors
 from crawler.urls import canonical_url, host_and_port, origin_of, path_and_query
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ class FileRoom:
     types: tuple[str, ...]
     max_bytes: int
     folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Of a body, decoded, and the setting that raises it."""
+
+    bytes: int
+    setting: str = "ARCHON_CRAWL_MAX_PAGE_BYTES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +153,11 @@ async def _follow(
     visited = [url]
     headers = dict(request.headers)
     while True:
-        async with _hop(session, guard, settings, visited[-1], headers) as response:
-            if response.status not in REDIRECTS or "Location" not in response.headers:
-                return await _read(response, visited, request, settings)
-            target = _redirect_target(response.headers["Location"], visited, request.max_redirects)
+        async with _hop(session, guard, settings, visited, headers) as response:
+            with _answered(response, url, settings):
+                if response.status not in REDIRECTS or "Location" not in response.headers:
+                    return await _read(response, visited, request, settings)
+                target = _redirect_target(response.headers["Location"], visited, request.max_redirects)
         if origin_of(target) != origin_of(visited[-1]):
             headers = {name: value for name, value in headers.items() if name.lower() not in CREDENTIALS}
         visited.append(target)
@@ -155,15 +165,26 @@ async def _follow(
 
 @asynccontextmanager
 async def _hop(
-    session: aiohttp.ClientSession, guard: Guard, settings: "FetchSettings", url: str, headers: Mapping[str, str]
+    session: aiohttp.ClientSession,
+    guard: Guard,
+    settings: "FetchSettings",
+    visited: list[str],
+    headers: Mapping[str, str],
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    """One request, up to the headers of its answer."""
-    guard.check_url(url)
-    host, _ = host_and_port(url)
-    with guard.dialling(host):
-        async with asyncio.timeout(settings.headers_timeout):
-            # encoded=True: the URL is canonical, and yarl must not spell it differently from what was checked.
-            response = await session.get(URL(url, encoded=True), headers=headers, allow_redirects=False)
+    """One request, of the last of `visited`, up to the headers of its answer."""
+    url = visited[-1]
+    try:
+        guard.check_url(url)
+        host, _ = host_and_port(url)
+        with guard.dialling(host):
+            async with asyncio.timeout(settings.headers_timeout):
+                # encoded=True: the URL is canonical, and yarl must not spell it differently from what was checked.
+                response = await session.get(URL(url, encoded=True), headers=headers, allow_redirects=False)
+    except ForbiddenAddress as error:
+        if len(visited) == 1:
+            raise
+        told = f"{visited[0]} redirects to {url}: {error.message}"
+        raise ForbiddenAddress(error.code, told, hint=error.hint, field=error.field) from error
     try:
         yield response
     finally:
@@ -171,12 +192,24 @@ async def _hop(
         response.release() if response.content.at_eof() else response.close()
 
 
+@contextmanager
+def _answered(response: aiohttp.ClientResponse, url: str, settings: "FetchSettings") -> Iterator[None]:
+    """What fails from here on fails after an answer, and tells its status."""
+    try:
+        with named_errors(url, settings):
+            yield
+    except FetchError as error:
+        error.status = error.status or response.status
+        raise
+
+
 def _redirect_target(location: str, visited: list[str], limit: int) -> str:
     here = visited[-1]
     try:
         target = canonical_url(location, base=here, keep_tracking=True)
     except InvalidUrl as error:
-        raise FetchError("bad_redirect", f"{here} redirects to an address that cannot be crawled: {error}") from error
+        told = f"{here} redirects to an address that cannot be crawled: {error}"
+        raise FetchError("bad_redirect", told, hint=_MOVED) from error
     if target in visited:
         raise FetchError("too_many_redirects", f"{here} redirects back to {target}, in a circle.", hint=_MOVED)
     if len(visited) > limit:
@@ -200,7 +233,7 @@ async def _read(
     if room is None:
         _check_type(url, media_type, request.accept)
     _check_coding(url, headers.get("content-encoding", ""))
-    limit = room.max_bytes if room else request.max_bytes
+    limit = Limit(room.max_bytes, "ARCHON_CRAWL_MAX_FILE_BYTES") if room else Limit(request.max_bytes)
     cut = request.cut and not room
     _check_announced_size(url, response, limit, cut=cut)
     chunks = _chunks(response, url, limit, settings, cut=cut)
@@ -235,41 +268,41 @@ async def _saved(reply: Reply, chunks: AsyncIterator[bytes], room: FileRoom) -> 
 
 
 async def _chunks(
-    response: aiohttp.ClientResponse, url: str, limit: int, settings: "FetchSettings", *, cut: bool
+    response: aiohttp.ClientResponse, url: str, limit: Limit, settings: "FetchSettings", *, cut: bool
 ) -> AsyncIterator[bytes]:
     """The decoded body, as far as the limit. Chunks stay small even for a compression bomb."""
     size, started = 0, time.monotonic()
     async for chunk in response.content.iter_chunked(CHUNK_BYTES):
         size += len(chunk)
-        if size > limit:
+        if size > limit.bytes:
             if not cut:
                 raise _too_large(url, limit)
-            yield chunk[: len(chunk) - (size - limit)]
+            yield chunk[: len(chunk) - (size - limit.bytes)]
             return
         yield chunk
         elapsed = time.monotonic() - started
         if elapsed > settings.slow_grace and size < settings.min_bytes_per_second * elapsed:
             raise FetchError(
                 "too_slow",
-                f"{url} sends {size / elapsed:.0f} bytes per second; that is too slow to wait for.",
+                f"{url} sends {size / elapsed:.0f} B/s; that is too slow to wait for.",
                 hint="Try again later.",
                 retryable=True,
                 status=response.status,
             )
 
 
-def _check_announced_size(url: str, response: aiohttp.ClientResponse, limit: int, *, cut: bool) -> None:
+def _check_announced_size(url: str, response: aiohttp.ClientResponse, limit: Limit, *, cut: bool) -> None:
     announced = response.content_length
     compressed = "Content-Encoding" in response.headers
-    if announced is not None and announced > limit and not compressed and not cut:
+    if announced is not None and announced > limit.bytes and not compressed and not cut:
         raise _too_large(url, limit)
 
 
-def _too_large(url: str, limit: int) -> FetchError:
+def _too_large(url: str, limit: Limit) -> FetchError:
     return FetchError(
         "too_large",
-        f"{url} is larger than {limit / 2**20:.1f} MiB.",
-        hint="Exclude it, or raise the limit for one page.",
+        f"{url} is larger than {limit.bytes / 2**20:.1f} MiB.",
+        hint=f"Exclude it, or have the operator raise {limit.setting}.",
     )
 
 
@@ -279,7 +312,7 @@ def check_status(url: str, status: int, headers: Mapping[str, str]) -> None:
     raise FetchError(
         "http_status",
         f"{url} answered with HTTP status {status}.",
-        hint=_STATUS_HINTS.get(status, ""),
+        hint=_STATUS_HINTS.get(status) or _CLASS_HINTS.get(status // 100, ""),
         retryable=status in RETRYABLE_STATUS,
         status=status,
         retry_after=parse_retry_after(headers.get("retry-after"), now=datetime.now(UTC)),
@@ -287,12 +320,17 @@ def check_status(url: str, status: int, headers: Mapping[str, str]) -> None:
 
 
 _STATUS_HINTS = {
-    401: "The site asks for a login.",
-    403: "The site refuses our crawler.",
+    401: "The site asks for a login: crawl an address that is public, or save the pages and upload them.",
+    403: "The site refuses our crawler; its owner can let it in.",
     404: "The page does not exist; check the address.",
     410: "The page was removed for good.",
-    429: "The site asks us to slow down.",
-    503: "The site is overloaded or in maintenance.",
+    429: "The site asks us to slow down; try again later.",
+    503: "The site is overloaded or in maintenance; try again later.",
+}
+_CLASS_HINTS = {
+    3: "The site does not say where it moved; open the address in a browser.",
+    4: "The site refuses this address; open it in a browser to see why.",
+    5: "The fault is the site's; try again later.",
 }
 
 
@@ -313,12 +351,13 @@ def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
 def _check_type(url: str, media_type: str, accept: tuple[str, ...]) -> None:
     if not media_type or any(_covers_type(pattern, media_type) for pattern in accept):
         return
-    if media_type in ("application/octet-stream", "binary/octet-stream") and url.endswith((".md", ".markdown", ".txt")):
+    extension = path_and_query(url)[0].rpartition(".")[2].lower()
+    if media_type in ("application/octet-stream", "binary/octet-stream") and extension in TEXT_EXTENSIONS:
         return  # what a file server says of an extension it does not know
     raise FetchError(
         "unsupported_type",
         f"{url} is of type {media_type}, which is not a text page.",
-        hint="Only HTML, Markdown and plain text are read.",
+        hint="Web pages, Markdown, reStructuredText, plain text and PDF are read.",
     )
 
 
@@ -328,7 +367,8 @@ def _covers_type(pattern: str, media_type: str) -> bool:
 
 def _check_coding(url: str, coding: str) -> None:
     if coding.strip().lower() not in ("", "identity", "gzip", "x-gzip", "deflate", "br"):
-        raise FetchError("decode_failed", f"{url} came in an encoding that was not asked for: {coding[:100]}.")
+        told = f"{url} came in an encoding that was not asked for: {coding[:100]}."
+        raise FetchError("decode_failed", told, hint=LATER)
 
 
 def _lower_headers(response: aiohttp.ClientResponse) -> dict[str, str]:

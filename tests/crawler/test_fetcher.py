@@ -53,6 +53,8 @@ async def failure(fetcher: Fetcher, url: str, **options: Any) -> FetchError:
     with pytest.raises(FetchError) as failed:
         await fetcher.fetch(url, **options)
     assert failed.value.message
+    assert failed.value.hint, "no failure without a next step"
+    assert failed.value.milliseconds is not None
     return failed.value
 
 
@@ -183,6 +185,9 @@ async def test_text_is_decoded_as_a_browser_does(fetcher: Fetcher, body: bytes, 
         ("/a", "text/plain", True),
         ("/a", "", True),
         ("/a.md", "application/octet-stream", True),
+        ("/a.RST", "application/octet-stream", True),
+        ("/a.mdx?raw=1", "binary/octet-stream", True),
+        ("/a.bin", "application/octet-stream", False),
         ("/a", "application/octet-stream", False),
         ("/a", "application/json", False),
         ("/a", "image/png", False),
@@ -196,7 +201,8 @@ async def test_only_text_pages_are_read(fetcher: Fetcher, path: str, content_typ
         if accepted:
             assert (await fetcher.fetch(server.url + path)).text == "text"
         else:
-            assert (await failure(fetcher, server.url + path)).code == "unsupported_type"
+            error = await failure(fetcher, server.url + path)
+            assert (error.code, error.status) == ("unsupported_type", 200)
 
 
 async def test_empty_pages_and_disguised_documents_are_no_pages(fetcher: Fetcher) -> None:
@@ -275,7 +281,8 @@ async def test_a_redirect_that_only_adds_a_tracking_parameter_ends_at_the_page(f
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "data:text/html,x", "raw:x", "http://u:p@h/", "http://"])
 async def test_a_redirect_to_what_is_no_web_address_is_refused(fetcher: Fetcher, target: str) -> None:
     with LocalSite({"/a": moved(target)}) as site:
-        assert (await failure(fetcher, f"{site.url}/a")).code == "bad_redirect"
+        error = await failure(fetcher, f"{site.url}/a")
+    assert (error.code, error.status) == ("bad_redirect", 302)
 
 
 async def test_credentials_do_not_follow_to_another_origin(fetcher: Fetcher) -> None:
@@ -317,6 +324,10 @@ async def test_a_forbidden_address_gets_no_connection_by_any_way(settings: Fetch
                     await fetcher.fetch(url)
             with pytest.raises(ForbiddenAddress):
                 await fetcher.fetch_robots(canary.url)
+            with pytest.raises(ForbiddenAddress) as refused:
+                await fetcher.fetch(f"{site.url}/to")
+            assert f"{site.url}/to redirects to {canary.url}/x: " in refused.value.message
+            assert refused.value.milliseconds is not None
         assert canary.connections == 0
 
 
@@ -359,7 +370,9 @@ def endless(chunk: bytes, pause: float = 0) -> Callable[[socket.socket], None]:
 
 async def test_an_endless_body_is_cut_off(fetcher: Fetcher) -> None:
     with RawServer(endless(b"x" * 65536)) as server:
-        assert (await failure(fetcher, server.url)).code == "too_large"
+        error = await failure(fetcher, server.url)
+        assert (error.code, error.status) == ("too_large", 200)
+        assert "ARCHON_CRAWL_MAX_PAGE_BYTES" in error.hint
         assert await hung_up(server)
 
 
@@ -395,7 +408,8 @@ async def test_an_encoding_that_was_not_asked_for_is_refused(fetcher: Fetcher, c
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
 async def test_content_that_is_not_compressed_as_it_says_is_refused(fetcher: Fetcher, coding: str) -> None:
     with RawServer(http(b"\xff" * 10, f"Content-Encoding: {coding}", "Content-Length: 10")) as server:
-        assert (await failure(fetcher, server.url)).code == "decode_failed"
+        error = await failure(fetcher, server.url)
+    assert (error.code, error.status) == ("decode_failed", 200)
 
 
 def silent(client: socket.socket) -> None:
@@ -604,6 +618,12 @@ async def test_an_unreachable_robots_txt_forbids_everything(fetcher: Fetcher) ->
         rules = await fetcher.fetch_robots(server.url)
     assert rules.unreachable
     assert not rules.allows(f"{server.url}/x", "Archon")
+
+
+async def test_a_robots_txt_that_breaks_off_forbids_everything(fetcher: Fetcher) -> None:
+    with RawServer(http(b"User-agent: *", "Content-Length: 100")) as server:
+        rules = await fetcher.fetch_robots(server.url)
+    assert rules.unreachable
 
 
 async def test_the_beginning_of_an_endless_robots_txt_counts(fetcher: Fetcher) -> None:

@@ -127,6 +127,8 @@ def wrong(stack: Stack, urls: dict[str, dict[str, Any]], trap: Trap) -> str:
     if url is None:
         return f"{trap.path}: never found"
     why = url["error"]["code"] if url["state"] == "failed" else url["reason"]
+    if url["state"] == "failed" and not (url["error"]["hint"] and url["milliseconds"] is not None):
+        return f"{trap.path}: failed with no next step, or without its time: {url}"
     if url["state"] != trap.state or (trap.reasons and why not in trap.reasons):
         return f"{trap.path}: {url['state']} {why} ({url['error']}), not {trap.state} {set(trap.reasons)}"
     if trap.says and trap.says not in stack.get(f"/api/pages/{url['page_id']}")["full_content"]:
