@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from crawler.errors import CrawlerError
@@ -92,14 +92,25 @@ def _due_ids(job: CrawlJob, limit: int) -> list[int]:
 def renew(owner: str, ids: Iterable[int]) -> None:
     """Keep the leases of pages that are still being fetched."""
     until = timezone.now() + timedelta(seconds=settings.CRAWL_LEASE_SECONDS)
-    CrawlUrl.objects.filter(id__in=list(ids), lease_owner=owner, state=CrawlUrl.State.LEASED).update(lease_until=until)
+    with transaction.atomic():
+        _free(CrawlUrl.objects.filter(id__in=list(ids)), owner).update(lease_until=until)
 
 
 def release(job: CrawlJob, owner: str) -> None:
     """Give back what was claimed and not recorded; it costs no attempt."""
-    CrawlUrl.objects.filter(job=job, lease_owner=owner, state=CrawlUrl.State.LEASED).update(
-        state=CrawlUrl.State.QUEUED, lease_owner="", lease_until=None, attempts=F("attempts") - 1
-    )
+    with transaction.atomic():
+        _free(CrawlUrl.objects.filter(job=job), owner).update(
+            state=CrawlUrl.State.QUEUED, lease_owner="", lease_until=None, attempts=F("attempts") - 1
+        )
+
+
+def _free(urls: QuerySet[CrawlUrl], owner: str) -> QuerySet[CrawlUrl]:
+    """Those leased to `owner` that nobody else writes now, locked. A row that another transaction holds is being
+    stored as part of a file, or skipped by a cancel: to wait for it while holding others could be waited for in turn.
+    Should that transaction fail, the lease ends by itself.
+    """
+    leased = urls.filter(lease_owner=owner, state=CrawlUrl.State.LEASED).select_for_update(skip_locked=True)
+    return CrawlUrl.objects.filter(pk__in=list(leased.values_list("pk", flat=True)))
 
 
 def give_back(job: CrawlJob, owner: str, ids: Iterable[int], until: datetime) -> None:
