@@ -60,9 +60,19 @@ export function ago(iso: string, now = Date.now()): string {
   return new Intl.RelativeTimeFormat(undefined, { numeric: 'always' }).format(-Math.floor(seconds / size), unit);
 }
 
-/** https://docs.example.com/guide/ -> docs.example.com/guide */
+/** https://docs.example.com/guide/ -> docs.example.com/guide; of what was uploaded the file's name. */
 export function shortUrl(url: string): string {
+  const upload = /^upload:\/\/[^/]+\/?(.*)$/i.exec(url);
+  if (upload) return decoded(upload[1]!) || 'uploaded files';
   return url.replace(/^[a-z]+:\/\/(www\.)?/i, '').replace(/\/$/, '');
+}
+
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 /** Only web addresses become links: a crawled page may name any scheme. */

@@ -18,6 +18,20 @@ const PHRASES: Record<string, string> = {
   cancelled: 'Cancelled',
 };
 
+/** What an operation is called, and what it counts. */
+export interface Operation {
+  name: string;
+  one: string;
+  /** It asks a site: it has hosts, may be paused, and its failures may be asked for again. */
+  crawls: boolean;
+}
+
+export function operation(kind: string | undefined): Operation {
+  if (kind === 'upload') return { name: 'Upload', one: 'file', crawls: false };
+  if (kind === 'import') return { name: 'Import', one: 'page', crawls: false };
+  return { name: 'Crawl', one: 'page', crawls: kind === undefined || kind === 'crawl' || kind === 'refresh' };
+}
+
 export function phrase(status: string): string {
   return PHRASES[status] ?? status.charAt(0).toUpperCase() + status.slice(1).replaceAll('_', ' ');
 }

@@ -108,12 +108,14 @@ describe('Add source', () => {
     const warning = 'https://e.x/ shows a sign-in form and next to nothing else. Archon signs in nowhere: upload the pages.';
     answers['POST /api/knowledge-items/crawl/preview'] = [200, {
       kind: 'page', seed: page.url, scope: {}, pages: [page], counts: { crawl: 0, skip: 1, sign_in: 1 },
-      robots: { status: 404, allowed: true, crawl_delay: null, sitemaps: [] }, warnings: [warning], notes: [], truncated: '',
+      robots: { status: 404, allowed: true, crawl_delay: null, sitemaps: [] }, warnings: [warning], notes: ['It is a web page', 'Pages named by https://e.x/sitemap.xml: 7'], truncated: '',
     }];
     const user = visit('/add?url=https%3A%2F%2Fe.x');
     await user.click(screen.getByRole('button', { name: /Preview/ }));
     await screen.findByText(warning);
     screen.getByText('A sign-in form and nothing else');
+    screen.getByText('It is a web page');
+    screen.getByText('Pages named by https://e.x/sitemap.xml: 7');
   });
 
   it('forgets why a preview failed once the address is another one', async () => {
@@ -141,12 +143,22 @@ describe('Add source', () => {
   });
 
   it('restores the form from the address', () => {
-    visit('/add?url=https%3A%2F%2Fe.x&depth=4&tag=a&max_pages=30&scope=host');
+    visit('/add?url=https%3A%2F%2Fe.x&depth=4&tag=a&max_pages=30&scope=host&render=browser');
     expect(screen.getByLabelText<HTMLInputElement>('Address').value).toBe('https://e.x');
     expect(screen.getByRole<HTMLInputElement>('radio', { name: '4' }).checked).toBe(true);
     expect(screen.getByLabelText<HTMLInputElement>('Page limit').value).toBe('30');
     screen.getByRole('button', { name: 'Remove tag a' });
     expect(screen.getByRole<HTMLInputElement>('radio', { name: 'This host' }).checked).toBe(true);
+    expect(screen.getByRole<HTMLInputElement>('radio', { name: 'Always' }).checked).toBe(true);
+  });
+
+  it('asks for a browser when that was chosen', async () => {
+    answers['POST /api/knowledge-items/crawl'] = [202, { progressId: 'p1' }];
+    const user = visit('/add?url=https%3A%2F%2Fe.x');
+    await user.click(screen.getByRole('button', { name: /how to read them/ }));
+    await user.click(screen.getByRole('radio', { name: 'Always' }));
+    await user.click(screen.getByRole('button', { name: 'Start crawl' }));
+    await waitFor(() => expect(requests.find(({ method }) => method === 'POST')?.body).toMatchObject({ render: 'browser' }));
   });
 });
 
@@ -197,6 +209,26 @@ describe('Crawl', () => {
     expect(screen.queryByRole('button', { name: 'Cancel crawl' })).toBeNull();
     await user.click(await screen.findByRole('button', { name: 'Retry failed' }));
     await waitFor(() => expect(address()).toBe('/crawls/p2'));
+  });
+
+  it('shows an upload as files, and offers nothing that only a crawl can do', async () => {
+    const notes = { name: 'notes.md', state: 'failed', reason: '', bytes: 12, chunks: 0, page_id: null, error: { code: 'file_broken', message: 'notes.md is broken.', hint: 'Save it again.' } };
+    answers['GET /api/documents/uploads/p1/files'] = [200, { files: [notes], total: 1, page: 1, per_page: 100, counts: {} }];
+    visit('/crawls/p1');
+    say('/p1', state({ kind: 'upload', status: 'completed', percentage: 100, totalPages: 2, processedPages: 2, failedPages: 1 }));
+    screen.getByText('Upload completed, 1 file failed');
+    await screen.findByRole('heading', { name: 'Files' });
+    expect((await screen.findByRole('list', { name: 'Files' })).textContent).toContain('notes.md is broken. Save it again.');
+    screen.getByRole('link', { name: 'Open source' });
+    for (const name of ['Retry failed', 'Pause']) expect(screen.queryByRole('button', { name })).toBeNull();
+    for (const name of ['Hosts', 'Fetching']) expect(screen.queryByRole('link', { name })).toBeNull();
+  });
+
+  it('leads to no source that an upload of which nothing was read has not left', async () => {
+    visit('/crawls/p1');
+    say('/p1', state({ kind: 'upload', status: 'failed', percentage: 70, totalPages: 1, processedPages: 1, failedPages: 1, error: { code: 'file_broken', message: 'It is broken.', hint: '' } }));
+    await screen.findByText('Nothing is kept');
+    for (const name of ['Open source', 'Search in it']) expect(screen.queryByRole('link', { name })).toBeNull();
   });
 
   it('says why a cancel did not work', async () => {

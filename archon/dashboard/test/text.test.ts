@@ -31,6 +31,12 @@ describe('numbers and times', () => {
 describe('addresses', () => {
   it('are shown without what every address has', () => expect(shortUrl('https://www.example.com/guide/')).toBe('example.com/guide'));
 
+  it('of uploads are the names of their files', () => {
+    expect(shortUrl('upload://file_1b2c/a%20book.pdf#page=12')).toBe('a book.pdf#page=12');
+    expect(shortUrl('upload://file_1b2c/')).toBe('uploaded files');
+    expect(shortUrl('upload://file_1b2c/100%25%.md')).toBe('100%25%.md');
+  });
+
   it('become links only when they lead to the web', () => {
     expect(webAddress('https://example.com')).toBe('https://example.com');
     expect(webAddress('javascript:alert(1)')).toBeUndefined();

@@ -17,7 +17,7 @@ const KINDS: Record<string, string> = {
 
 /** What a crawl would begin with: what the address is, and which addresses would be taken or left. */
 export function CrawlMap({ preview, onExclude }: { preview: CrawlPreview; onExclude: (pattern: string) => void }) {
-  const taken = preview.pages.filter(({ verdict }) => verdict === 'crawl').length;
+  const { crawl: taken = 0, skip: left = 0 } = preview.counts;
   return (
     <section className="crawl-map" aria-label="Preview">
       {preview.warnings.map((warning) => (
@@ -26,8 +26,15 @@ export function CrawlMap({ preview, onExclude }: { preview: CrawlPreview; onExcl
         </Notice>
       ))}
       <Notice tone={preview.robots.allowed ? 'idle' : 'warn'} title={KINDS[preview.kind] ?? `Kind of the address: ${preview.kind.replaceAll('_', ' ')}.`}>
-        {plural(taken, 'address', 'addresses')} of {plural(preview.pages.length, 'address', 'addresses')} found so far would be crawled.
-        {!preview.robots.allowed && ' robots.txt forbids the start.'} {preview.notes.join(' ')} {preview.truncated}
+        {plural(taken, 'address', 'addresses')} of {plural(taken + left, 'address', 'addresses')} found so far would be crawled.
+        {!preview.robots.allowed && ' robots.txt forbids the start.'} {preview.truncated}
+        {preview.notes.length > 0 && (
+          <ul className="notice-list">
+            {preview.notes.map((note, index) => (
+              <li key={index}>{note}</li>
+            ))}
+          </ul>
+        )}
       </Notice>
       <ol className="panel rows crawl-map-list" tabIndex={0} aria-label="Addresses found">
         {preview.pages.map(({ url, verdict, reason }) => (

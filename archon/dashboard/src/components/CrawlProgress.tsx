@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { count, duration, plural, secondsBetween } from '../format';
 import { isTerminal, type CrawlProgressData } from '../services/crawlProgressService';
-import { phrase, tone } from '../status';
+import { operation, phrase, tone } from '../status';
 import { ConnectionBadge } from './ConnectionBadge';
 import { Fact } from './Fact';
 import { LogConsole } from './LogConsole';
@@ -42,7 +42,7 @@ export function CrawlProgress({ progressId, onComplete, onProgress }: CrawlProgr
       <Facts progress={progress} />
       {progress.currentUrl && !isTerminal(progress.status) && !isEmbedding(progress) && (
         <p className="crawl-current">
-          <span className="muted">Current page</span>
+          <span className="muted">Current {operation(progress.kind).one}</span>
           <span className="mono cut" title={progress.currentUrl}>
             {progress.currentUrl}
           </span>
@@ -101,9 +101,10 @@ function Headline({ progress, badge }: { progress: CrawlProgressData; badge: Rea
   );
 }
 
-function pagesDone({ processedPages = 0, totalPages, status }: CrawlProgressData): string {
-  if (totalPages) return `${count(processedPages)} of ${plural(totalPages, 'page')}`;
-  return isTerminal(status) ? plural(processedPages, 'page') : `${plural(processedPages, 'page')}, total unknown`;
+function pagesDone({ kind, processedPages = 0, totalPages, status }: CrawlProgressData): string {
+  const { one } = operation(kind);
+  if (totalPages) return `${count(processedPages)} of ${plural(totalPages, one)}`;
+  return isTerminal(status) ? plural(processedPages, one) : `${plural(processedPages, one)}, total unknown`;
 }
 
 /** The pages are all there, and chunks are what is counted. */
@@ -117,23 +118,24 @@ function chunksDone({ embeddedChunks, chunksStored }: CrawlProgressData): string
 
 function Outcome({ progress }: { progress: CrawlProgressData }) {
   const { status, error, failedPages = 0 } = progress;
+  const { name, one } = operation(progress.kind);
   if (status === 'failed') {
     return (
-      <Notice tone="bad" title={error?.message ?? progress.log ?? 'The crawl failed without naming a reason.'}>
+      <Notice tone="bad" title={error?.message ?? progress.log ?? `The ${name.toLowerCase()} failed without naming a reason.`}>
         {error?.hint}
       </Notice>
     );
   }
   if (status === 'cancelled') {
     return (
-      <Notice tone="idle" title="The crawl was cancelled">
-        Pages stored until then are kept and can be searched.
+      <Notice tone="idle" title={`The ${name.toLowerCase()} was cancelled`}>
+        {one === 'file' ? 'Files' : 'Pages'} stored until then are kept and can be searched.
       </Notice>
     );
   }
   if (isEmbedding(progress)) {
     return (
-      <Notice tone="idle" title="All pages are stored">
+      <Notice tone="idle" title={`All ${one}s are stored`}>
         Search finds them by their words already. By meaning it finds those whose chunks are embedded: {chunksDone(progress)} so far.
       </Notice>
     );
@@ -142,7 +144,7 @@ function Outcome({ progress }: { progress: CrawlProgressData }) {
   return (
     <Notice
       tone={failedPages > 0 ? 'warn' : 'good'}
-      title={failedPages > 0 ? `Crawl completed, ${plural(failedPages, 'page')} failed` : 'Crawl completed'}
+      title={failedPages > 0 ? `${name} completed, ${plural(failedPages, one)} failed` : `${name} completed`}
     >
       {summary(progress)}
     </Notice>
@@ -170,9 +172,9 @@ function Facts({ progress }: { progress: CrawlProgressData }) {
 
   return (
     <dl className="facts">
-      <Fact name="Pages" value={count(processedPages)} of={totalPages ? count(totalPages) : null} />
+      <Fact name={operation(progress.kind).one === 'file' ? 'Files' : 'Pages'} value={count(processedPages)} of={totalPages ? count(totalPages) : null} />
       <Fact name="Failed" value={count(failedPages)} bad={failedPages > 0} />
-      <Fact name="Skipped" value={count(skippedPages)} />
+      {operation(progress.kind).crawls && <Fact name="Skipped" value={count(skippedPages)} />}
       {ended ? took : <Speed progress={progress} />}
       <Fact name="Chunks stored" value={count(chunksStored ?? 0)} />
       {embeddedChunks || isEmbedding(progress) ? (

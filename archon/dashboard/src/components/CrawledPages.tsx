@@ -55,15 +55,16 @@ export function CrawledPages({ progressId, progress }: { progressId: string; pro
   const first = useQuery(portion(progressId, state, 1, progress));
   const unknown = progress?.kind === 'upload' || (first.error && 'status' in first.error && first.error.status === 404);
   const total = first.data?.total ?? 0;
+  const upload = progress?.kind === 'upload';
 
   return (
     <section className="crawled" aria-labelledby="crawled-title">
       <div className="section-head">
-        <h2 id="crawled-title">Pages</h2>
-        <StateFilter current={state} counts={first.data?.counts ?? {}} />
+        <h2 id="crawled-title">{upload ? 'Files' : 'Pages'}</h2>
+        {!upload && <StateFilter current={state} counts={first.data?.counts ?? {}} />}
       </div>
       {first.isError && !unknown && <ErrorNotice error={first.error} onRetry={() => void first.refetch()} />}
-      {unknown && <UploadedFiles progressId={progressId} ended={progress ? !running : null} otherwise={<NoPages state={state} running={running} />} />}
+      {unknown && <UploadedFiles progressId={progressId} ended={progress ? !running : null} otherwise={upload ? <NoFiles running={running} /> : <NoPages state={state} running={running} />} />}
       {first.data && total === 0 && <NoPages state={state} running={running} />}
       {total > 0 && <PagesTable key={state} progressId={progressId} state={state} progress={progress} total={total} />}
     </section>
@@ -110,6 +111,14 @@ function NoPages({ state, running }: { state: string; running: boolean }) {
         : running
           ? 'Addresses appear here as soon as they are discovered.'
           : 'This crawl has no pages. Start one from Add source.'}
+    </Empty>
+  );
+}
+
+function NoFiles({ running }: { running: boolean }) {
+  return (
+    <Empty icon={<FileSearch />} title={running ? 'No file is read yet' : 'Nothing is kept'}>
+      {running ? 'Files appear here as soon as they are read.' : 'No file could be read, so there is no source. The log above tells of each.'}
     </Empty>
   );
 }

@@ -23,6 +23,7 @@ interface Draft {
   every: number;
   include: string;
   exclude: string;
+  render: string;
   private: boolean;
 }
 
@@ -37,6 +38,7 @@ const PLACES: Record<string, keyof Draft> = {
   update_frequency: 'every',
   include: 'include',
   exclude: 'exclude',
+  render: 'render',
   private: 'private',
 };
 
@@ -54,8 +56,14 @@ const SCOPES: [value: string, label: string, hint: string][] = [
   ['domain', 'This domain', 'The host and the hosts below it.'],
 ];
 
+const RENDERS: [value: string, label: string, hint: string][] = [
+  ['auto', 'As needed', 'A browser runs the scripts of pages that show no text without them.'],
+  ['http', 'Never', 'Pages are stored as the server sends them. The fastest.'],
+  ['browser', 'Always', 'Every page is opened in a browser. Slow.'],
+];
+
 /** The fields that stand in the part that can be folded away. */
-const NARROWING: (keyof Draft)[] = ['scope', 'include', 'exclude'];
+const NARROWING: (keyof Draft)[] = ['scope', 'render', 'include', 'exclude'];
 
 function draftFrom(params: URLSearchParams): Draft {
   const depth = Number(params.get('depth'));
@@ -69,6 +77,7 @@ function draftFrom(params: URLSearchParams): Draft {
     every: Number(params.get('every') ?? 7) || 0,
     include: params.get('include') ?? '',
     exclude: params.get('exclude') ?? '',
+    render: RENDERS.find(([render]) => render === params.get('render'))?.[0] ?? 'auto',
     private: params.get('private') === '1',
   };
 }
@@ -84,6 +93,7 @@ function paramsFrom(draft: Draft): URLSearchParams {
   if (draft.every !== 7) params.set('every', String(draft.every));
   if (draft.include) params.set('include', draft.include);
   if (draft.exclude) params.set('exclude', draft.exclude);
+  if (draft.render !== 'auto') params.set('render', draft.render);
   if (draft.private) params.set('private', '1');
   return params;
 }
@@ -109,6 +119,7 @@ function requestFrom(draft: Draft): CrawlRequest {
     ...(draft.maxPages ? { max_pages: Number(draft.maxPages) } : {}),
     ...(include.length ? { include } : {}),
     ...(exclude.length ? { exclude } : {}),
+    ...(draft.render === 'auto' ? {} : { render: draft.render as CrawlRequest['render'] & string }),
     ...(draft.private ? { private: true } : {}),
   };
 }
@@ -140,7 +151,7 @@ export function AddSourcePage() {
 function CrawlForm() {
   const [params, setParams] = useSearchParams();
   const [draft, setDraft] = useState(() => draftFrom(params));
-  const [narrowed, setNarrowed] = useState(Boolean(draft.scope !== 'path' || draft.include || draft.exclude));
+  const [narrowed, setNarrowed] = useState(Boolean(draft.scope !== 'path' || draft.render !== 'auto' || draft.include || draft.exclude));
   const form = useRef<HTMLFormElement>(null);
   const navigate = useNavigate();
   const crawl = useMutation({
@@ -187,7 +198,7 @@ function CrawlForm() {
   return (
     <>
       <form className="panel form" ref={form} onSubmit={submit} noValidate>
-        <Field id="url" label="Address" hint="A site, a page, a sitemap.xml or an llms.txt." problem={problem('url')}>
+        <Field id="url" label="Address" hint="A site, a page, a sitemap, an llms.txt, a PDF or a GitHub repository." problem={problem('url')}>
           {(aria) => (
             <input
               {...aria}
@@ -217,7 +228,7 @@ function CrawlForm() {
             hint={DEPTHS[draft.depth] ?? ''}
             problem={problem('depth')}
           />
-          <Field id="max-pages" label="Page limit" hint="Empty: as many as the server allows." problem={problem('maxPages')}>
+          <Field id="max-pages" label="Page limit" hint="1 takes this page alone. Empty: as many as the server allows." problem={problem('maxPages')}>
             {(aria) => (
               <input
                 {...aria}
@@ -275,7 +286,7 @@ function CrawlForm() {
         <Collapsible.Root open={narrowed} onOpenChange={setNarrowed}>
           <Collapsible.Trigger className="text-button disclosure">
             <ChevronRight aria-hidden />
-            Choose which addresses to follow
+            Choose which addresses to follow, and how to read them
           </Collapsible.Trigger>
           <Collapsible.Content className="form-pair disclosed">
             <div className="form-row">
@@ -287,6 +298,17 @@ function CrawlForm() {
                 onChange={(value) => set('scope', value)}
                 hint={SCOPES.find(([scope]) => scope === draft.scope)?.[2] ?? ''}
                 problem={problem('scope')}
+              />
+            </div>
+            <div className="form-row">
+              <Choice
+                legend="Run scripts"
+                name="render"
+                options={RENDERS.map(([render, label]) => [render, label])}
+                value={draft.render}
+                onChange={(value) => set('render', value)}
+                hint={RENDERS.find(([render]) => render === draft.render)?.[2] ?? ''}
+                problem={problem('render')}
               />
             </div>
             <Patterns id="include" label="Include" value={draft.include} set={(v) => set('include', v)} problem={problem('include')} placeholder="/guide/**" hint="Only addresses that match one of these. One pattern per line." />

@@ -12,6 +12,7 @@ import { SOURCES_QUERY, useSourceTitle } from '../components/useSourceTitle';
 import { dateTime } from '../format';
 import { fetchProgress, pauseCrawl, resumeCrawl, retryFailed, stopCrawl } from '../services/api';
 import { isTerminal, type CrawlProgressData } from '../services/crawlProgressService';
+import { operation } from '../status';
 import { useAddress } from './useAddress';
 import { usePageTitle } from './usePageTitle';
 
@@ -68,15 +69,17 @@ function Crawl({ progressId }: { progressId: string }) {
         <CrawlActions progressId={progressId} progress={progress} />
       </div>
       <CrawlProgress progressId={progressId} onProgress={setProgress} onComplete={refreshTitles} />
-      <div className="crawl-views">
-        <Tabs
-          label="Views of the crawl"
-          tabs={[
-            { name: 'Pages', to: here, current: !hosts },
-            { name: 'Hosts', to: `${here}?view=hosts`, current: hosts },
-          ]}
-        />
-      </div>
+      {operation(progress?.kind).crawls && (
+        <div className="crawl-views">
+          <Tabs
+            label="Views of the crawl"
+            tabs={[
+              { name: 'Pages', to: here, current: !hosts },
+              { name: 'Hosts', to: `${here}?view=hosts`, current: hosts },
+            ]}
+          />
+        </div>
+      )}
       {hosts ? <CrawlHosts progressId={progressId} progress={progress} /> : <CrawledPages progressId={progressId} progress={progress} />}
     </div>
   );
@@ -98,12 +101,14 @@ function CrawlActions({ progressId, progress }: { progressId: string; progress: 
   if (!progress) return null;
 
   const ended = isTerminal(progress.status);
+  const { crawls, one } = operation(progress.kind);
+  const stored = (progress.processedPages ?? 0) - (progress.failedPages ?? 0) > 0;
   const stopping = stop.isPending || progress.status === 'stopping';
   const failure = stop.error ?? hold.error ?? retry.error;
 
   return (
     <div className="page-actions">
-      {!ended && !NOT_HELD.has(progress.status) && (
+      {!ended && crawls && !NOT_HELD.has(progress.status) && (
         <button type="button" className="button" disabled={hold.isPending} onClick={() => hold.mutate()}>
           {progress.status === 'paused' ? <Play aria-hidden /> : <Pause aria-hidden />}
           {progress.status === 'paused' ? 'Resume' : 'Pause'}
@@ -112,22 +117,22 @@ function CrawlActions({ progressId, progress }: { progressId: string; progress: 
       {!ended && progress.status !== 'waiting' && (
         <ConfirmButton question="Click again to cancel" disabled={stopping} onConfirm={() => stop.mutate()}>
           <Square aria-hidden />
-          {stopping ? 'Cancelling…' : 'Cancel crawl'}
+          {stopping ? 'Cancelling…' : one === 'file' ? 'Cancel upload' : 'Cancel crawl'}
         </ConfirmButton>
       )}
-      {ended && (progress.failedPages ?? 0) > 0 && (
+      {ended && crawls && (progress.failedPages ?? 0) > 0 && (
         <button type="button" className="button" disabled={retry.isPending} onClick={() => retry.mutate()}>
           <RotateCcw aria-hidden />
           Retry failed
         </button>
       )}
-      {progress.sourceId && (progress.processedPages ?? 0) > 0 && (
+      {progress.sourceId && (stored || (crawls && (progress.processedPages ?? 0) > 0)) && (
         <Link className="button" to={`/sources/${encodeURIComponent(progress.sourceId)}`}>
           <BookOpen aria-hidden />
           Open source
         </Link>
       )}
-      {progress.sourceId && (progress.processedPages ?? 0) > 0 && (
+      {progress.sourceId && stored && (
         <Link className="button button-primary" to={`/search?source=${encodeURIComponent(progress.sourceId)}`}>
           <Search aria-hidden />
           Search in it
