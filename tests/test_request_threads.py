@@ -31,8 +31,8 @@ def threads() -> Iterator[RequestThreads]:
 
     made = RequestThreads(application)
     yield made
-    for thread in made._idle:
-        thread.shutdown()
+    while made._idle:  # the last one may come back while these are shut down
+        made._idle.pop().shutdown()
 
 
 async def thread_of(threads: RequestThreads) -> int:

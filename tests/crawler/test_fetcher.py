@@ -540,11 +540,11 @@ async def test_no_more_than_the_set_number_are_in_flight(tmp_path: Path) -> None
 
 
 async def test_fetches_waiting_for_their_turn_do_not_time_out(tmp_path: Path) -> None:
-    settings = FetchSettings("x", concurrency=1, connect_timeout=0.3, total_timeout=0.3, work_dir=str(tmp_path))
-    with LocalSite({"/a": Answer(PAGE, delay=0.1)}) as site:
+    settings = FetchSettings("x", concurrency=1, connect_timeout=1.5, total_timeout=1.5, work_dir=str(tmp_path))
+    with LocalSite({"/a": Answer(PAGE, delay=0.3)}) as site:
         async with Fetcher(settings, Guard(OPEN)) as fetcher:
-            pages = await asyncio.gather(*(fetcher.fetch(f"{site.url}/a") for _ in range(6)))
-    assert len(pages) == 6
+            pages = await asyncio.gather(*(fetcher.fetch(f"{site.url}/a") for _ in range(7)))
+    assert len(pages) == 7
 
 
 async def test_a_connection_is_used_again(fetcher: Fetcher) -> None:

@@ -182,7 +182,7 @@ def test_two_slices_never_have_more_pages_in_flight_than_the_host_takes(
 def test_a_crawl_delay_is_kept_between_the_requests_of_all_slices(settings: Any) -> None:
     docs = docs_site(4)
     arrived: list[float] = []
-    docs["/robots.txt"] = Answer("User-agent: *\nDisallow: /docs/private/\nCrawl-delay: 0.2", content_type="text/plain")
+    docs["/robots.txt"] = Answer("User-agent: *\nDisallow: /docs/private/\nCrawl-delay: 0.6", content_type="text/plain")
 
     def noted(answer: Any) -> Any:
         def serve(request: web.Request) -> Answer:
@@ -197,7 +197,8 @@ def test_a_crawl_delay_is_kept_between_the_requests_of_all_slices(settings: Any)
         row = crawl(f"{site.url}/docs/")
     assert (row.status, row.processed_pages - row.failed_pages) == ("completed", 4)
     gaps = [after - before for before, after in pairwise(arrived)]
-    assert min(gaps) > 0.15, gaps
+    # A request may take longer to arrive than the one after it.
+    assert min(gaps) > 0.2, gaps
 
 
 def in_an_hour_and_more() -> str:

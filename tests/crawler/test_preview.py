@@ -211,8 +211,8 @@ def test_no_site_gets_more_requests_than_the_limit(client: Client, site: LocalSi
 @pytest.mark.django_db
 @pytest.mark.parametrize("slow", ["/robots.txt", "/docs/", "/sitemap.xml"])
 def test_a_slow_site_is_given_up(client: Client, site: LocalSite, slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preview, "PREVIEW_SECONDS", 0.8)
-    monkeypatch.setattr(preview, "SEED_SECONDS", 0.4)
+    monkeypatch.setattr(preview, "PREVIEW_SECONDS", 2.0)
+    monkeypatch.setattr(preview, "SEED_SECONDS", 0.7)
     site.routes[slow] = Answer("x", delay=20)
     started = time.monotonic()
     response = asked(client, f"{site.url}/docs/")
