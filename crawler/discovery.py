@@ -118,6 +118,11 @@ class Beginning:
     def addresses(self) -> tuple[str, ...]:
         return tuple(found.url for found in self.seeds)
 
+    @property
+    def named_by(self) -> str:
+        """The file that names the addresses; nothing where there are several."""
+        return self.files[0].url if len(self.files) == 1 else ""
+
     def to_json(self) -> dict[str, Any]:
         """A value for a JSON column. The addresses themselves are in the frontier."""
         return {

@@ -32,7 +32,7 @@ WORKER_LOST = "worker_lost"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A URL that a page linked to; `skipped` says why it will not be fetched, if it will not.
+    """A URL that the page `found_on` linked to; `skipped` says why it will not be fetched, if it will not.
 
     `twin` is where its Markdown is to be had. It is left out when the frontier holds one of `same`: hashes of the
     other addresses of its text.
@@ -43,6 +43,7 @@ class Candidate:
     skipped: str = ""
     twin: str = ""
     same: tuple[str, ...] = ()
+    found_on: str = ""
 
 
 @dataclass(slots=True)
@@ -187,6 +188,7 @@ def _row(job: CrawlJob, item: Candidate, digest: str, family: str | None, skippe
         depth=item.depth,
         state=state,
         reason=skipped,
+        found_on=item.found_on,
         twin=item.twin,
     )
 
@@ -222,9 +224,22 @@ def mark_retry(url: CrawlUrl, error: CrawlerError, seconds: float) -> None:
 def taken_over(url: CrawlUrl, job: CrawlJob) -> CrawlUrl:
     """The same URL in the frontier of a retry: what failed is queued afresh, the rest keeps its result."""
     if url.state == CrawlUrl.State.FAILED:
-        return CrawlUrl(job=job, url=url.url, url_hash=url.url_hash, family=url.family, depth=url.depth, twin=url.twin)
+        return queued_anew(url, job)
     url.pk, url.job, url._state.adding = None, job, True
     return url
+
+
+def queued_anew(url: CrawlUrl, job: CrawlJob) -> CrawlUrl:
+    """As nobody had asked for it yet."""
+    return CrawlUrl(
+        job=job,
+        url=url.url,
+        url_hash=url.url_hash,
+        family=url.family,
+        depth=url.depth,
+        found_on=url.found_on,
+        twin=url.twin,
+    )
 
 
 def live_owners(job: CrawlJob) -> set[str]:

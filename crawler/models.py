@@ -110,6 +110,9 @@ class CrawlUrl(models.Model):
     # Why it was skipped, or what became of it: new, changed, unchanged, alias, redirected.
     reason = models.CharField(max_length=64, blank=True)
 
+    # The first page, or the file of its site, that led to it; empty for the seed, and where several files did.
+    found_on = models.TextField(blank=True, default="", db_default="")
+
     # Where its Markdown is to be had, when the site offers that; the page keeps its own address.
     twin = models.TextField(blank=True)
     # Of a part of a file (a section, a stretch of a PDF, a file of an archive): the hash of that file's URL. It was

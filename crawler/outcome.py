@@ -106,7 +106,7 @@ class Outcomes:
                 line = f"{page.final_url} is read as a list of pages, and not stored itself"
                 return Skipped(url, begun.kind, line, self._candidates(url, begun.addresses))
         if page.not_modified:
-            return Unchanged(url, page.milliseconds, self._candidates(url, begun.addresses if begun else ()))
+            return Unchanged(url, page.milliseconds, self._led_to(url, (), begun))
         if begun is None and page.final_url != url.url and not self.scope.verdict(page.final_url, url.depth).allowed:
             with unreadable(url.url):
                 reason = SIGN_IN if self._asks_to_sign_in(page) else "redirected_out"
@@ -120,26 +120,24 @@ class Outcomes:
             line = f"{page.final_url} is {TITLES[Kind.LLMS_FULL_TXT]}: read as {plural(len(parts), 'section')}"
             wanted = self.job.extract_code_examples
             documents = [prepare_document(dataclasses.replace(part, code_examples=wanted)) for part in parts]
-            more = self._candidates(url, begun.addresses if begun else ())
+            more = self._led_to(url, (), begun)
             return Split(url, page.status, page.milliseconds, page.size, parts[0].title, line, documents, more)
         if page.content_type in READ_AS_HTML:
             found = extract(page.text, page.final_url)
         else:
             found = extract_text(page.text, page.final_url, page.content_type)
         links: tuple[str, ...] = () if found.nofollow and self.job.respect_robots else found.links
-        if begun is not None:
-            links = (*(links if begun.follow else ()), *begun.addresses)
         if page.content_type in READ_AS_HTML and asks_to_sign_in(
             page.text, page.final_url, found.title, found.markdown
         ):
             line = f"Skipped: {sign_in_message(url.url)}"
-            return Skipped(url, SIGN_IN, line, self._candidates(url, links))
+            return Skipped(url, SIGN_IN, line, self._led_to(url, links, begun))
         if found.noindex and self.job.respect_robots:
             return Skipped(url, "noindex", f"Skipped: {url.url} asks not to be indexed")
         if not found.markdown.strip():
             if _FRAMES.search(page.text):
                 line = f"{url.url} shows other pages in frames"
-                return Skipped(url, FRAMES, line, self._candidates(url, links))
+                return Skipped(url, FRAMES, line, self._led_to(url, links, begun))
             hint = page.note or NO_TEXT_HINT
             empty = FetchError("empty_page", f"{url.url} has no text.", hint=hint, status=page.status)
             empty.milliseconds = page.milliseconds
@@ -149,7 +147,6 @@ class Outcomes:
         read_page = incoming(page, page.final_url, found.title, found.markdown, headings, page.content_type, **about)
         read_page = dataclasses.replace(with_validators(read_page, page), code_examples=self.job.extract_code_examples)
         document = prepare_document(read_page)
-        pairs = paired((page.final_url, *links), begun.markdown) if begun else {}
         return Fetched(
             url,
             page.final_url,
@@ -157,7 +154,7 @@ class Outcomes:
             page.milliseconds,
             page.size,
             document,
-            self._candidates(url, links, pairs),
+            self._led_to(url, links, begun),
             rendered=page.rendered,
             note=page.note,
         )
@@ -227,11 +224,28 @@ class Outcomes:
         self.job.scope = self.scope.to_json()
         self.job.save(update_fields=["scope"])
 
+    def _led_to(self, url: CrawlUrl, links: tuple[str, ...], begun: Beginning | None) -> list[Candidate]:
+        """The links of a page, and of the seed what the files of its site name besides."""
+        if begun is None:
+            return self._candidates(url, links)
+        own = dict.fromkeys(links if begun.follow else ())
+        named = tuple(address for address in begun.addresses if address not in own)
+        twins = paired((begun.seed, *own, *named), begun.markdown)
+        found = self._candidates(url, tuple(own), twins)
+        return found + self._candidates(url, named, twins, found_on=begun.named_by)
+
     def _candidates(
-        self, url: CrawlUrl, links: tuple[str, ...], twins: Mapping[str, str] | None = None
+        self,
+        url: CrawlUrl,
+        links: tuple[str, ...],
+        twins: Mapping[str, str] | None = None,
+        *,
+        found_on: str | None = None,
     ) -> list[Candidate]:
-        """`twins`: pages with the addresses of their Markdown, which are no pages of their own then."""
+        """`twins`: pages with the addresses of their Markdown, which are no pages of their own then. `found_on`: what
+        names the links, if it is not the page itself."""
         depth, twins = url.depth + 1, twins or {}
+        where = url.url if found_on is None else found_on
         named_twice = frozenset(twins.values())
         offers_markdown = self.job.discovery.get("markdown")
         candidates = []
@@ -242,9 +256,9 @@ class Outcomes:
             if verdict.allowed:
                 forbidden = "robots" if self.rules.surely_forbids(link) else ""
                 same = tuple(map(url_hash, same_page(link))) if offers_markdown else ()
-                candidates.append(Candidate(link, depth, forbidden, twins.get(link, ""), same))
+                candidates.append(Candidate(link, depth, forbidden, twins.get(link, ""), same, where))
             elif verdict.reason in TELLING_REASONS:
-                candidates.append(Candidate(link, depth, verdict.reason))
+                candidates.append(Candidate(link, depth, verdict.reason, found_on=where))
         return candidates
 
 

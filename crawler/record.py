@@ -7,7 +7,7 @@ or not at all: the counters cannot drift from the rows, and a killed worker leav
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -233,6 +233,7 @@ class Batch:
             if error.status == hosts.TOO_MANY:  # without a usable Retry-After it still means every page of the host
                 self._hold(outcome, seconds)
             return
+        error = broken_link(url, error)
         frontier.mark_failed(url, error)
         url.fetched_at = timezone.now()
         self.add["processed_pages"] += 1
@@ -290,6 +291,20 @@ class Batch:
             self.row = finish(self.job, self.row)
 
 
+def broken_link(url: CrawlUrl, error: CrawlerError) -> CrawlerError:
+    """What the site does not have although it leads to it is told as that, with the place of the link."""
+    if not (isinstance(error, FetchError) and error.status in GONE and url.found_on):
+        return error
+    broken = FetchError(
+        error.code,
+        f"{url.url} does not exist (HTTP status {error.status}); the link to it was found on {url.found_on}.",
+        hint="The site lacks the page or has moved it: nothing is wrong here, and only its owner can mend the link.",
+        status=error.status,
+    )
+    broken.milliseconds = error.milliseconds
+    return broken
+
+
 def _origin(outcome: Failed) -> str:
     """The host that was asked for the page."""
     return origin_of(github().address(outcome.url.url))
@@ -343,6 +358,16 @@ def _said_twice(job: CrawlJob) -> int:
     return int(counts["pages"] - counts["texts"])
 
 
+def _failures(job: CrawlJob, row: Progress) -> Iterator[str]:
+    """Links that the site itself has broken are told apart: to try them again brings nothing."""
+    missing = CrawlUrl.objects.filter(job=job, state=CrawlUrl.State.FAILED, http_status__in=GONE).exclude(found_on="")
+    if broken := missing.count():
+        yield f"The site has {plural(broken, 'broken link')} of its own; the list of pages says where."
+    if failed := row.failed_pages - broken:
+        they = "it" if failed == 1 else "they"
+        yield f"{plural(failed, 'page')} failed; the list of pages says why, and {they} can be retried."
+
+
 def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:
     parts = [f"Completed: {sizes(page=stored, chunk=row.chunks_stored, word=row.word_count)}."]
     if row.code_examples_stored:
@@ -351,11 +376,7 @@ def _summary(job: CrawlJob, row: Progress, stored: int, removed: int) -> str:
         parts.append(f"{plural(twice, 'of them has', 'of them have')} the text of another page: it is stored once.")
     if rendered := CrawlUrl.objects.filter(job=job, rendered=True).count():
         parts.append(f"{plural(rendered, 'page was', 'pages were')} read by a browser.")
-    if row.failed_pages:
-        they = "it" if row.failed_pages == 1 else "they"
-        parts.append(
-            f"{plural(row.failed_pages, 'page')} failed; the list of pages says why, and {they} can be retried."
-        )
+    parts += _failures(job, row)
     if removed:
         parts.append(f"{plural(removed, 'page is', 'pages are')} gone from the site and no longer stored.")
     parts += missing_vectors(job.item_id)

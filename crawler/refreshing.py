@@ -13,6 +13,7 @@ from itertools import islice
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from crawler import frontier
 from crawler.engine import github
 from crawler.models import CrawlJob, CrawlUrl
 from crawler.record import ASKED_AGAIN
@@ -33,13 +34,15 @@ def queue_known_pages(job: CrawlJob, last: CrawlJob) -> None:
     known = Q(state__in=(CrawlUrl.State.DONE, CrawlUrl.State.FAILED)) | Q(reason__in=ASKED_AGAIN)
     urls = last.urls.filter(container=None).exclude(url_hash=url_hash(job.url))
     origins = {_origin(job.url)}
-    queued = _insert(_noting(origins, (_anew(job, url) for url in urls.filter(known).iterator(ROWS_AT_ONCE))))
+    queued = _insert(
+        _noting(origins, (frontier.queued_anew(url, job) for url in urls.filter(known).iterator(ROWS_AT_ONCE)))
+    )
     forbidden = _forbidden(urls)
     alone = _one_of_each_host(forbidden, origins, room=job.max_pages - queued - 1)
-    queued += _insert(_anew(job, url) for url in alone)
+    queued += _insert(frontier.queued_anew(url, job) for url in alone)
     taken = {url.pk for url in alone}
     others = (url for url in forbidden.iterator(ROWS_AT_ONCE) if url.pk not in taken)
-    skipped = _insert(_anew(job, url, state=CrawlUrl.State.SKIPPED, reason=url.reason) for url in others)
+    skipped = _insert(_skipped(job, url) for url in others)
     add = {"total_pages": queued, "skipped_pages": skipped, "discovered_urls": queued + skipped}
     tracker.update(job.progress_id, add=add)
 
@@ -70,17 +73,10 @@ def _noting(origins: set[str], urls: Iterable[CrawlUrl]) -> Iterator[CrawlUrl]:
         yield url
 
 
-def _anew(job: CrawlJob, url: CrawlUrl, *, state: str = CrawlUrl.State.QUEUED, reason: str = "") -> CrawlUrl:
-    return CrawlUrl(
-        job=job,
-        url=url.url,
-        url_hash=url.url_hash,
-        family=url.family,
-        depth=url.depth,
-        twin=url.twin,
-        state=state,
-        reason=reason,
-    )
+def _skipped(job: CrawlJob, url: CrawlUrl) -> CrawlUrl:
+    anew = frontier.queued_anew(url, job)
+    anew.state, anew.reason = CrawlUrl.State.SKIPPED, url.reason
+    return anew
 
 
 def _insert(urls: Iterator[CrawlUrl]) -> int:

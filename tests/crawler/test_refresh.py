@@ -186,6 +186,48 @@ def test_a_host_of_which_no_page_was_allowed_is_asked_for_its_robots_txt_anew() 
         assert other.paths == ["/robots.txt", "/robots.txt", "/x"]
 
 
+BROKEN = "does not exist (HTTP status 404); the link to it was found on"
+
+
+def failures(job: CrawlJob) -> list[str]:
+    return sorted(CrawlUrl.objects.filter(job=job, state="failed").values_list("error_message", flat=True))
+
+
+def test_a_link_that_the_site_has_broken_is_told_with_the_page_it_is_on() -> None:
+    routes = {"/d/": page("start", "/d/hub", "/d/no"), "/d/hub": page("hub", "/d/lost"), "/d/no": REFUSED}
+    with LocalSite(routes) as site:
+        first = crawl(site)
+        told = f"{site.url}/d/lost {BROKEN} {site.url}/d/hub."
+        assert failures(first) == [told, f"{site.url}/d/no answered with HTTP status 403."]
+        lost = CrawlUrl.objects.get(job=first, error_message=told)
+        assert "only its owner can mend the link" in lost.error_hint
+        assert lost.milliseconds is not None
+        assert (
+            "The site has 1 broken link of its own; the list of pages says where. 1 page failed;" in first.progress.log
+        )
+        second = run(actions.retry_failed(first.progress_id, viewer=OPERATOR))
+        assert told in failures(second)
+        assert told in failures(refresh(first))
+
+
+def test_a_page_that_a_sitemap_names_and_that_does_not_exist_is_told_with_the_sitemap() -> None:
+    sitemap = Answer(
+        "<urlset><url><loc>/d/lost</loc></url><url><loc>/d/gone</loc></url></urlset>", content_type="application/xml"
+    )
+    with LocalSite({"/d/": page("start", "/d/gone"), "/sitemap.xml": sitemap}) as site:
+        assert failures(crawl(site)) == [
+            f"{site.url}/d/gone {BROKEN} {site.url}/d/.",
+            f"{site.url}/d/lost {BROKEN} {site.url}/sitemap.xml.",
+        ]
+
+
+def test_a_start_that_does_not_exist_is_a_wrong_address_and_no_broken_link() -> None:
+    with LocalSite({}) as site:
+        job = crawl(site)
+        assert failures(job) == [f"{site.url}/d/ answered with HTTP status 404."]
+        assert "check the address" in job.progress.error["hint"]
+
+
 def test_nothing_begins_on_a_source_that_was_deleted() -> None:
     with site_of() as site:
         site.routes["/d/hub"] = REFUSED
