@@ -67,6 +67,7 @@ def crawl_slice(job_id: int) -> None:
     job = CrawlJob.objects.filter(pk=job_id).first()
     if job is None:
         return
+    job = in_its_place(job)
     try:
         with about(job.progress_id):
             more = slice.run(job)
@@ -79,6 +80,19 @@ def crawl_slice(job_id: int) -> None:
         wake(job)
     else:  # it ended, or has to wait: others may have their turn
         wake_next()
+
+
+def in_its_place(job: CrawlJob) -> CrawlJob:
+    """A crawl that has a worker already gives way to the oldest one that might work and has none.
+
+    Its own worker asks for the next one; and messages of a large crawl, of which several may wait, would keep a new one
+    from its first page for a slice each.
+    """
+    if not frontier.live_owners(job):
+        return job
+    running = CrawlJob.objects.active().exclude(progress__status__in=admission.NO_PLACE).exclude(pk=job.pk)
+    without = [other for other in running.order_by("id") if not frontier.live_owners(other) and is_due(other)]
+    return next(iter([*without, *admission.next_in_line()]), job)
 
 
 @shared_task(ignore_result=True)
@@ -169,8 +183,11 @@ def needs_waking(job: CrawlJob) -> bool:
     # Either way: a clock that was set back leaves it in the future.
     if abs(timezone.now() - job.woken_at) <= timedelta(seconds=watchdog.WAKE_SECONDS):
         return False
-    due = CrawlUrl.objects.filter(job=job).due(timezone.now())
-    return not frontier.live_owners(job) and due.exists()
+    return not frontier.live_owners(job) and is_due(job)
+
+
+def is_due(job: CrawlJob) -> bool:
+    return CrawlUrl.objects.filter(job=job).due(timezone.now()).exists()
 
 
 def end(job: CrawlJob) -> None:

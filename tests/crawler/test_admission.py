@@ -120,6 +120,28 @@ def test_a_crawl_that_comes_while_the_line_is_told_its_places_is_not_told_to_wai
     assert len(places) == 2, first
 
 
+def test_a_crawl_that_has_a_worker_gives_way_to_one_that_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    crawled: list[int] = []
+    monkeypatch.setattr(slice, "run", lambda job: crawled.append(job.pk))
+    large, running, waiting = (
+        job_of(f"http://127.0.0.1:9/{name}/", pages=9) for name in ("large", "running", "waiting")
+    )
+    for job in (large, running):
+        assert admission.admit(job)
+
+    def next_slice() -> int:
+        tasks.crawl_slice(large.pk)
+        return crawled.pop()
+
+    assert next_slice() == large.pk, "it has no worker itself"
+    frontier.claim(large, "one", 2)
+    assert next_slice() == running.pk
+    frontier.claim(running, "another", 2)
+    assert next_slice() == waiting.pk
+    actions.pause(waiting.progress_id, viewer=OPERATOR)
+    assert next_slice() == large.pk, "the others have a worker, or want none"
+
+
 def test_a_waiting_crawl_that_is_paused_has_no_place_in_line(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.crawl_slice, "delay", lambda _: None)
     settings.CRAWLS_AT_ONCE = 1
