@@ -72,13 +72,6 @@ class Section:
     blocks: list[Block]
 
 
-def chunk_markdown(
-    markdown: str, title: str, headings: Headings = (), measure: Measure | None = None
-) -> tuple[ChunkText, ...]:
-    """`headings` are (level, text, anchor) of the page in order; they give the chunks their anchors."""
-    return chunk_sections(sections(markdown, title, headings), measure)
-
-
 def chunk_sections(found: Iterable[Section], measure: Measure | None = None) -> tuple[ChunkText, ...]:
     return tuple(
         ChunkText(section.path, section.anchor, content)
@@ -88,7 +81,10 @@ def chunk_sections(found: Iterable[Section], measure: Measure | None = None) -> 
 
 
 def sections(markdown: str, title: str, headings: Headings = ()) -> Iterator[Section]:
-    """The blocks under each heading. A heading with nothing under it stands in its own section: it is findable."""
+    """The blocks under each heading. A heading with nothing under it stands in its own section: it is findable.
+
+    `headings` are (level, text, anchor) of the page in order; they give the sections their anchors.
+    """
     outline = _Outline(title, headings)
     blocks: list[Block] = []
     pending: Heading | None = None

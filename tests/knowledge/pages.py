@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from knowledge.actions import get_or_create_item
 from knowledge.ingest import IncomingDocument, Stored, prepare_document, store_documents
+from knowledge.ingest.chunking import ChunkText, Headings, Measure, chunk_sections, sections
 from knowledge.models import Chunk, Document, KnowledgeItem
 
 SITE = "https://docs.example.com"
@@ -44,6 +45,13 @@ def assert_counts_exact(item: KnowledgeItem) -> None:
     for document in Document.objects.filter(item=item):
         assert document.chunk_count == document.chunks.count()
         assert [chunk.ordinal for chunk in document.chunks.order_by("ordinal")] == list(range(document.chunk_count))
+
+
+def chunks_of(
+    markdown: str, title: str, headings: Headings = (), measure: Measure | None = None
+) -> tuple[ChunkText, ...]:
+    """Of a page, as it is prepared."""
+    return chunk_sections(sections(markdown, title, headings), measure)
 
 
 def texts(chunks: Sequence[Any]) -> list[str]:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from knowledge.embedding import embedded_text
 from knowledge.embedding.local import TOKEN_LIMIT, load_tokenizer
 from knowledge.embedding.tokens import token_count, window_share
-from knowledge.ingest.chunking import LEAST_CHARS, chunk_markdown
+from knowledge.ingest.chunking import LEAST_CHARS
 from knowledge.models import Chunk
-from tests.knowledge.pages import page, source, store
+from tests.knowledge.pages import chunks_of, page, source, store
 
 TOKENIZER = load_tokenizer()
 CODE = "```python\n" + "".join(f"    x[{n}] = f(a, b, (c['k{n}'] | 0x{n:04x}))\n" for n in range(60)) + "```"
@@ -32,7 +32,7 @@ def tokens(heading_path: str, content: str) -> int:
 
 @pytest.mark.parametrize("kind", DENSE)
 def test_dense_text_is_cut_to_the_window_and_nothing_of_it_is_lost(kind: str) -> None:
-    chunks = chunk_markdown(f"# Part\n\n{DENSE[kind]}\n", "Reference", (), window_share)
+    chunks = chunks_of(f"# Part\n\n{DENSE[kind]}\n", "Reference", (), window_share)
     assert max(tokens(chunk.heading_path, chunk.content) for chunk in chunks) <= TOKEN_LIMIT
     shown = "\n".join(chunk.content for chunk in chunks)
     lost = set(DENSE[kind].split()) - set(shown.split())
@@ -41,7 +41,7 @@ def test_dense_text_is_cut_to_the_window_and_nothing_of_it_is_lost(kind: str) ->
 
 
 def test_pieces_of_dense_code_keep_their_fence_and_are_of_about_one_size() -> None:
-    chunks = chunk_markdown(f"# Part\n\n{CODE}\n", "Reference", (), window_share)
+    chunks = chunks_of(f"# Part\n\n{CODE}\n", "Reference", (), window_share)
     assert all(chunk.content.startswith("```python\n") and chunk.content.endswith("\n```") for chunk in chunks)
     sizes = [tokens(chunk.heading_path, chunk.content) for chunk in chunks[:-1]]
     assert min(sizes) > TOKEN_LIMIT / 3
@@ -49,12 +49,12 @@ def test_pieces_of_dense_code_keep_their_fence_and_are_of_about_one_size() -> No
 
 def test_plain_prose_is_cut_by_characters_as_before() -> None:
     prose = "# Part\n\n" + "The client retries a failed request three times by default. " * 60
-    assert chunk_markdown(prose, "Retries", (), window_share) == chunk_markdown(prose, "Retries")
+    assert chunks_of(prose, "Retries", (), window_share) == chunks_of(prose, "Retries")
 
 
 @given(st.text(alphabet=st.sampled_from("ab_(.){0 \n`#|-猫é"), max_size=2_500))
 def test_any_text_fits_the_window_or_is_as_small_as_chunks_get(markdown: str) -> None:
-    for chunk in chunk_markdown(markdown, "T", (), window_share):
+    for chunk in chunks_of(markdown, "T", (), window_share):
         assert len(chunk.content) <= LEAST_CHARS or tokens(chunk.heading_path, chunk.content) <= TOKEN_LIMIT
 
 
