@@ -8,7 +8,7 @@ import http.client
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -305,62 +305,86 @@ class TestDoctor:
         assert doctor.mcp().status == "failed"
 
 
-class TestStdio:
-    def test_the_same_tools_over_stdin_and_stdout(self, stack: Stack) -> None:
-        command = StdioServerParameters(
+class Talk:
+    """An assistant that starts Archon's server as its child, and what it hears of a call while it waits."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.errors = stack.folder / "stdio.log"
+        self.command = StdioServerParameters(
             command=sys.executable,
             args=["-W", "error", "manage.py", "mcp", "--no-start"],
             env=stack.environment,
             cwd=ROOT,
         )
+        self.told: list[float] = []
+        self.lines: list[str] = []
+        self.heard = asyncio.Event()
 
-        told: list[float] = []
-        lines: list[str] = []
-        heard = asyncio.Event()
+    @contextlib.asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        with self.errors.open("w") as errors:
+            transport = stdio_client(self.command, errlog=errors)
+            async with Client(transport, mode="legacy", logging_callback=self._on_log) as client:
+                yield client
 
-        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-            told.append(progress)
-            heard.set()
+    async def call(self, client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+        result = await client.call_tool(tool, arguments, progress_callback=self._on_progress)
+        return dict(result.structured_content or {})
 
-        async def on_log(params: Any) -> None:
-            lines.append(params.data)
+    async def _on_progress(self, progress: float, total: float | None, message: str | None) -> None:
+        self.told.append(progress)
+        self.heard.set()
 
-        async def talk(url: str) -> None:
-            with (stack.folder / "stdio.log").open("w") as errors:
-                transport = stdio_client(command, errlog=errors)
-                async with Client(transport, mode="legacy", logging_callback=on_log) as client:
-                    health = await ask(client, "health_check")
-                    assert health["ready"], health
-                    assert "[query_empty]" in await refused(client, "search_knowledge", query=" ")
-                    assert "Unknown tool" in await refused(client, "drop_tables")
-                    assert "query_too_long" in await refused(client, "search_knowledge", query="x" * 2_000_000)
-                    facts = await ask(client, "session_info")
-                    assert facts["transport"] == "stdio"
-                    arguments = {"url": url, "wait_seconds": 60}
-                    result = await client.call_tool("start_crawl", arguments, progress_callback=on_progress)
-                    crawl = dict(result.structured_content or {})
-                    assert (crawl["status"], lines) == ("completed", crawl["logs"])
-                    assert told == sorted(set(told))
-                    assert told[-1] == 100
-                    sources = await client.read_resource("archon://sources")
-                    assert crawl["source_id"] in getattr(sources.contents[0], "text", "")
-                    # It leaves in the middle of this wait; the process ends with it, the crawl does not.
-                    arguments = {"source_id": crawl["source_id"], "wait_seconds": 60}
-                    heard.clear()
-                    call = asyncio.create_task(
-                        client.call_tool("refresh_source", arguments, progress_callback=on_progress)
-                    )
-                    await heard.wait()
-                call.cancel()
-                await asyncio.gather(call, return_exceptions=True)
+    async def _on_log(self, params: Any) -> None:
+        self.lines.append(params.data)
 
+
+class TestStdio:
+    def test_the_same_tools_over_stdin_and_stdout(self, stack: Stack) -> None:
+        talk = Talk(stack)
         with served(4, delay=0.1) as example:
-            asyncio.run(talk(example.url))
+            asyncio.run(self._converse(talk, example.url))
             for running in stack.get("/api/progress/")["operations"]:
                 assert stack.ended(running["progressId"])["status"] == "completed"
         logged(stack, "refresh_source", "the client went away")
-        assert "Traceback" not in (stack.folder / "stdio.log").read_text()
+        assert "Traceback" not in talk.errors.read_text()
         record = last_call(stack, "health_check")
         assert record is not None
         assert record["metadata"]["transport"] == "stdio"
         assert record["metadata"]["client_name"] == "mcp"
+
+    async def _converse(self, talk: Talk, url: str) -> None:
+        async with talk.client() as client:
+            await self._asks_and_is_refused(client)
+            source_id = await self._watches_a_crawl(talk, client, url)
+            left = await self._leaves_in_the_middle_of_a_refresh(talk, client, source_id)
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
+
+    async def _asks_and_is_refused(self, client: Client) -> None:
+        health = await ask(client, "health_check")
+        assert health["ready"], health
+        assert "[query_empty]" in await refused(client, "search_knowledge", query=" ")
+        assert "Unknown tool" in await refused(client, "drop_tables")
+        assert "query_too_long" in await refused(client, "search_knowledge", query="x" * 2_000_000)
+        facts = await ask(client, "session_info")
+        assert facts["transport"] == "stdio"
+
+    async def _watches_a_crawl(self, talk: Talk, client: Client, url: str) -> str:
+        """To its end. The id of the source."""
+        crawl = await talk.call(client, "start_crawl", url=url, wait_seconds=60)
+        assert (crawl["status"], talk.lines) == ("completed", crawl["logs"])
+        assert talk.told == sorted(set(talk.told))
+        assert talk.told[-1] == 100
+        sources = await client.read_resource("archon://sources")
+        assert crawl["source_id"] in getattr(sources.contents[0], "text", "")
+        return str(crawl["source_id"])
+
+    async def _leaves_in_the_middle_of_a_refresh(
+        self, talk: Talk, client: Client, source_id: str
+    ) -> asyncio.Task[dict[str, Any]]:
+        """The process ends with the client, the crawl does not. The call that it no longer waits for."""
+        talk.heard.clear()
+        call = asyncio.create_task(talk.call(client, "refresh_source", source_id=source_id, wait_seconds=60))
+        await talk.heard.wait()
+        return call
