@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,7 +13,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import HTTPError
@@ -48,10 +50,22 @@ SERVER_MODE = {
 }
 
 
+@cache
+def ports_in_turn() -> Iterator[int]:
+    """Of this worker, and below those that the system gives to whoever asks for any port."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw11").removeprefix("gw")) % 12
+    own = list(range(20_000 + 1_000 * worker, 21_000 + 1_000 * worker))
+    start = random.randrange(len(own))
+    return cycle(own[start:] + own[:start])
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """For a server that binds it in its own time: until then nobody else is given it."""
+    for port in ports_in_turn():
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 def eventually(found: Callable[[], Any], *, seconds: float = 30, what: str = "") -> Any:

@@ -17,6 +17,7 @@ import yaml
 from django.test import Client
 
 from archon.settings import env
+from tests.stack import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -90,10 +91,8 @@ def test_the_web_process_is_asked_under_a_name_that_it_answers_to(client: Client
 
 def test_a_server_that_is_not_well_fails_its_check() -> None:
     code = COMPOSE["services"]["web"]["healthcheck"]["test"][3]
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
     done = subprocess.run(
-        [sys.executable, "-c", code.replace(":8080", f":{port}")],
+        [sys.executable, "-c", code.replace(":8080", f":{free_port()}")],
         env={"ARCHON_ALLOWED_HOSTS": "x"},
         capture_output=True,
     )

@@ -23,6 +23,7 @@ from crawler.errors import CrawlerError, FetchError, ForbiddenAddress, InvalidUr
 from crawler.fetcher import Fetcher, FetchSettings
 from crawler.guard import Guard, GuardPolicy
 from tests.site import Answer, LocalSite, RawServer, docs_site
+from tests.stack import free_port
 
 ROOT = Path(__file__).parents[2]
 OPEN = GuardPolicy(allow_loopback=True)
@@ -496,9 +497,7 @@ async def test_a_connection_that_is_reset_is_a_retryable_error(fetcher: Fetcher)
 
 
 async def test_a_closed_port_a_missing_name_and_a_plain_server_have_their_own_codes(fetcher: Fetcher) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    assert (await failure(fetcher, f"http://127.0.0.1:{port}/")).code == "connect_failed"
+    assert (await failure(fetcher, f"http://127.0.0.1:{free_port()}/")).code == "connect_failed"
     assert (await failure(fetcher, "http://no-such-host.invalid/")).code == "dns_failed"
     with LocalSite({}) as site:
         error = await failure(fetcher, site.url.replace("http:", "https:"))

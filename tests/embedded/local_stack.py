@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from redis import Redis
 from archon.embedded import probe
 from progress.lifeline import tied_to_this_process
 from tests.environment import create_database, temporary_folder
+from tests.stack import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKS = {"redis": "redis-server", "worker": "embedded.worker", "beat": "embedded.beat", "web": "archon.web"}
@@ -33,12 +33,6 @@ def eventually(true: Callable[[], Any], *, seconds: float = SECONDS, otherwise: 
         assert time.monotonic() < deadline, otherwise()
         time.sleep(0.02)
     return answer
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class LocalStack:
