@@ -30,19 +30,24 @@ class LogRows:
 
 
 @pytest.fixture
-def log_rows(transactional_db: None) -> Iterator[LogRows]:
-    (handler,) = [one for one in logging.getLogger(LOGGER).handlers if isinstance(one, LogRecordHandler)]
-    handler.flush()  # it writes behind: calls of the tests before this one may still wait in it
+def log_rows(transactional_db: None) -> LogRows:
     LogRecord.objects.all().delete()
-    yield LogRows(handler)
-    handler.close()
+    return LogRows(log_handler())
+
+
+def log_handler() -> LogRecordHandler:
+    (handler,) = [one for one in logging.getLogger(LOGGER).handlers if isinstance(one, LogRecordHandler)]
+    return handler
 
 
 @pytest.fixture(autouse=True)
 def clean_ends(transactional_db: None) -> Iterator[None]:
-    """The indexes are no models, so the flush after a test leaves them; their words would compete in the next one."""
+    """What is still to be logged is written while there is a database; no transaction of the test is open that it
+    could wait for. The indexes are no models, so the flush after a test leaves them; their words would compete in the
+    next one."""
     yield
     close_pool_connections()
+    log_handler().close()
     with connection.cursor() as cursor:
         for table in INDEXES[connection.vendor]:
             cursor.execute(f"DELETE FROM {table}")
