@@ -57,7 +57,7 @@ def test_the_events_of_a_crawl_tell_what_became_of_every_url(monkeypatch: pytest
         ("queued", 1, 500),
         ("queued", 2, 500),
         ("failed", 3, 500),
-    ]
+    ], broken
     assert broken[-1]["error"]["code"] == "http_status"
     assert broken[-1]["error"]["message"]
     stored = rest[f"{site.url}/docs/"]
