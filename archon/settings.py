@@ -332,14 +332,10 @@ WORKERS = env.integer(
 CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "archon"
-EMBED_QUEUE = "embed"
-# A worker takes from each in turn: neither crawls nor vectors can starve the other.
-QUEUES = (CELERY_TASK_DEFAULT_QUEUE, EMBED_QUEUE)
+UPKEEP_QUEUE, EMBED_QUEUE = "upkeep", "embed"
+# Upkeep comes first. Of the others a worker takes from each in turn: neither crawls nor vectors can starve the other.
+QUEUES = (UPKEEP_QUEUE, CELERY_TASK_DEFAULT_QUEUE, EMBED_QUEUE)
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in QUEUES]  # type: ignore[no-untyped-call]
-CELERY_TASK_ROUTES = {
-    name: {"queue": EMBED_QUEUE}
-    for name in ("knowledge.tasks.embed_chunks", "knowledge.tasks.describe_code", "crawler.tasks.check_embedder")
-}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_SOFT_TIME_LIMIT = 150
@@ -357,6 +353,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Longer than twice the hard time limit: a shorter one redelivers running tasks for ever.
     "visibility_timeout": 600,
     "unacked_restore_interval": 5,
+    "queue_order_strategy": "archon.queue_order:UpkeepFirst",
     "socket_timeout": 10,
     "socket_connect_timeout": 3,
     "socket_keepalive": True,
@@ -392,6 +389,10 @@ CELERY_BEAT_SCHEDULE = {
     "trim_chats": {"task": "knowledge.chat.tasks.trim_chats", "schedule": 3600, "options": {"expires": 3600}},
     "forget": {"task": "archon.tasks.forget_old", "schedule": 3600, "options": {"expires": 3600}},
     "trim": {"task": "progress.tasks.trim", "schedule": 3600, "options": {"expires": 3600}},
+}
+CELERY_TASK_ROUTES = {str(due["task"]): {"queue": UPKEEP_QUEUE} for due in CELERY_BEAT_SCHEDULE.values()} | {
+    name: {"queue": EMBED_QUEUE}
+    for name in ("knowledge.tasks.embed_chunks", "knowledge.tasks.describe_code", "crawler.tasks.check_embedder")
 }
 
 
