@@ -8,7 +8,7 @@ is stored. All functions that write are called inside the transaction of the wor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,6 +25,8 @@ from progress.failpoints import failpoint
 from progress.wire import storable
 
 MAX_ATTEMPTS = 3
+# Attempts of a lost page that the next one would cost: one more worker, and it is given up.
+SUSPECT = MAX_ATTEMPTS - 1
 # Pages that differ only in the values of their parameters: a calendar and a faceted list have no last one.
 MAX_QUERY_VARIANTS = 200
 WORKER_LOST = "worker_lost"
@@ -58,16 +60,47 @@ class Added:
 
 
 def claim(job: CrawlJob, owner: str, limit: int) -> list[CrawlUrl]:
-    """Lease up to `limit` due URLs, nearest to the seed first."""
+    """Lease up to `limit` due URLs, nearest to the seed first; suspects are left to `claim_suspect`."""
+
+    def due() -> list[int]:
+        # Two queries, each on its index: an OR of both would scan the whole frontier.
+        now = timezone.now()
+        queued = _unlocked(job).filter(state=CrawlUrl.State.QUEUED, next_at__lte=now).order_by("depth", "id")
+        ids = list(queued.values_list("id", flat=True)[:limit])
+        if len(ids) < limit:
+            lost = _lost(job).exclude(attempts=SUSPECT)
+            ids += lost.values_list("id", flat=True)[: limit - len(ids)]
+        return ids
+
+    return _lease(owner, due)
+
+
+def claim_suspect(job: CrawlJob, owner: str) -> list[CrawlUrl]:
+    """Lease one page that two workers died with, or none. Ask with nothing else in flight, and claim nothing beside it:
+    of the pages that a worker dies with one at most is to blame, and it would take the others with it again."""
+    return _lease(owner, lambda: list(_lost(job).filter(attempts=SUSPECT).values_list("id", flat=True)[:1]))
+
+
+def _unlocked(job: CrawlJob) -> QuerySet[CrawlUrl]:
+    return CrawlUrl.objects.filter(job=job).select_for_update(skip_locked=True)
+
+
+def _lost(job: CrawlJob) -> QuerySet[CrawlUrl]:
+    """Leased by a worker that is gone."""
     now = timezone.now()
+    over = Q(lease_until__lt=now) | Q(lease_until__gt=lease_limit(now))
+    return _unlocked(job).filter(over, state=CrawlUrl.State.LEASED)
+
+
+def _lease(owner: str, choose: Callable[[], list[int]]) -> list[CrawlUrl]:
     with transaction.atomic():
-        ids = _due_ids(job, limit)
+        ids = choose()
         if not ids:
             return []
         CrawlUrl.objects.filter(id__in=ids).update(
             state=CrawlUrl.State.LEASED,
             lease_owner=owner,
-            lease_until=now + timedelta(seconds=settings.CRAWL_LEASE_SECONDS),
+            lease_until=timezone.now() + timedelta(seconds=settings.CRAWL_LEASE_SECONDS),
             epoch=F("epoch") + 1,
             attempts=F("attempts") + 1,
         )
@@ -75,19 +108,6 @@ def claim(job: CrawlJob, owner: str, limit: int) -> list[CrawlUrl]:
         failpoint("claim.before_commit")
     failpoint("claim.after_commit")
     return claimed
-
-
-def _due_ids(job: CrawlJob, limit: int) -> list[int]:
-    """Two queries, each on its index: an OR of both would scan the whole frontier."""
-    now = timezone.now()
-    of_job = CrawlUrl.objects.filter(job=job).select_for_update(skip_locked=True)
-    queued = of_job.filter(state=CrawlUrl.State.QUEUED, next_at__lte=now).order_by("depth", "id")
-    ids = list(queued.values_list("id", flat=True)[:limit])
-    if len(ids) < limit:
-        over = Q(lease_until__lt=now) | Q(lease_until__gt=lease_limit(now))
-        expired = of_job.filter(over, state=CrawlUrl.State.LEASED)
-        ids += expired.values_list("id", flat=True)[: limit - len(ids)]
-    return ids
 
 
 def renew(owner: str, ids: Iterable[int]) -> None:

@@ -81,11 +81,15 @@ class Slice:
         self.outcomes = Outcomes(job, self.rules, self.turns, self._look)
         self.started = self.looked_at = self.renewed_at = time.monotonic()
         self.retry_at = self.told_at = 0.0
-        self.recorded = self.only_asked = False
+        self.recorded = self.only_asked = self.suspecting = False
 
     @property
     def out_of_time(self) -> bool:
         return time.monotonic() - self.started >= settings.SLICE_SECONDS
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.flying or len(self.turns) or len(self.asking))
 
     def run(self) -> bool:
         if len(frontier.live_owners(self.job)) >= settings.CRAWL_SLICES_PER_JOB:
@@ -128,9 +132,12 @@ class Slice:
         # What has landed is not in flight: the next pages are fetched while these are read.
         in_flight = max(0, len(self.flying) - self.landed.qsize())
         free = settings.CRAWL_CONCURRENCY - in_flight - len(self.turns)
-        if len(self.turns) or free < least:
+        if len(self.turns) or free < least or (self.suspecting and self.busy):
             return bool(len(self.turns) or len(self.asking))
         urls = frontier.claim(self.job, self.owner, min(free, CLAIM_SIZE) if self.turns.seed_is_free else 1)
+        self.suspecting = not urls and not self.busy
+        if self.suspecting:
+            urls = frontier.claim_suspect(self.job, self.owner)
         self.only_asked = bool(urls) and not self._judge(urls)
         return bool(urls or len(self.asking))
 

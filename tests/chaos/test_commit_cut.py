@@ -66,7 +66,7 @@ def test_a_commit_of_unknown_outcome_costs_nothing(
         worker.start()
         worker.join(AWAIT_SECONDS)
     assert not worker.is_alive()
-    assert relay.seen == 1
+    assert relay.seen >= 1, "cut; the leases are then given back in a transaction of their own"
     assert [type(error) for error in worker.noticed] == [OperationalError]
     if name == "finish.before_commit":
         assert (Progress.objects.get(pk=job.progress_id).status == "completed") is (cut == "after")

@@ -27,7 +27,10 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "F4": (
         "a page kills its worker each time",
-        ("crawler/test_frontier.py::test_a_page_that_cost_three_workers_is_given_up",),
+        (
+            "crawler/test_frontier.py::test_a_page_that_cost_three_workers_is_given_up",
+            "crawler/test_frontier.py::test_a_slice_reads_a_page_that_two_workers_died_with_by_itself",
+        ),
     ),
     "F5": (
         "the web process is killed under its sockets",

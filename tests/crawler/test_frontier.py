@@ -123,14 +123,60 @@ def test_a_page_that_cost_three_workers_is_given_up() -> None:
     from crawler.slice import Slice
 
     job = job_of()
-    for _ in range(frontier.MAX_ATTEMPTS):
-        frontier.claim(job, "dead", 1)
+    for claim in (frontier.claim, frontier.claim, lambda job, owner, _: frontier.claim_suspect(job, owner)):
+        assert claim(job, "dead", 1)
         expire(job)
     (url,) = frontier.claim(job, "alive", 1)
     assert frontier.poisoned([url]) == [url]
     refusal = Slice(job).outcomes.refusal(url)
     assert isinstance(refusal, Failed)
     assert refusal.error.code == frontier.WORKER_LOST
+
+
+def test_pages_that_two_workers_died_with_are_claimed_alone() -> None:
+    """One of them may have killed both: a third worker would die with all of them again."""
+    job = job_of(pages=4)
+    for _ in range(2):
+        assert len(frontier.claim(job, "dead", 3)) == 3
+        expire(job)
+        CrawlUrl.objects.filter(job=job, state="queued").update(next_at=timezone.now() + timedelta(hours=1))
+    assert frontier.claim(job, "alive", 10) == []
+    suspects = [frontier.claim_suspect(job, "alive") for _ in range(4)]
+    assert [len(claimed) for claimed in suspects] == [1, 1, 1, 0]
+
+
+def test_a_slice_reads_a_page_that_two_workers_died_with_by_itself(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crawler import slice
+
+    fetched: list[tuple[int, list[int]]] = []
+    fetch = slice.Slice._fetch
+
+    def watched(self: slice.Slice, url: CrawlUrl, *args: Any) -> None:
+        fetched.append((url.attempts, [other.attempts for other, _ in self.flying.values()]))
+        fetch(self, url, *args)
+
+    monkeypatch.setattr(slice.Slice, "_fetch", watched)
+    docs = docs_site(12)
+    with LocalSite(docs) as site:
+        job = job_of(f"{site.url}/docs/")
+        links = [Candidate(site.url + page.path, 1) for page in docs.pages[1:6]]
+        added = frontier.add(job, links, room=9, known=set())
+        tracker.update(job.progress_id, add={"total_pages": added.queued})
+        for _ in range(2):
+            frontier.claim(job, "dead", 4)
+            expire(job)
+        lost = CrawlUrl.objects.filter(job=job, attempts=frontier.SUSPECT).count()
+        while slice.run(job):
+            pass
+    engine.close()
+    row = Progress.objects.get(pk=job.progress_id)
+    assert (row.status, row.processed_pages - row.failed_pages) == ("completed", 12)
+    assert lost >= 2
+    alone = [beside for attempts, beside in fetched if attempts > frontier.SUSPECT]
+    assert alone == [[]] * lost
+    assert all(frontier.MAX_ATTEMPTS not in beside for _, beside in fetched)
 
 
 def test_links_are_added_once_within_the_page_limit() -> None:
