@@ -43,7 +43,13 @@ class Call(NamedTuple):
     old: bool = False
 
 
-Step = str | Status | Hold | BreakOff | Call
+class Event(NamedTuple):
+    """What stands in an event, whatever it is."""
+
+    data: str
+
+
+Step = str | Status | Hold | BreakOff | Call | Event
 # A generator makes each step when it is its turn.
 Script = Callable[[dict[str, Any]], Iterable[Step]]
 
@@ -111,7 +117,9 @@ class ModelServer:
             self.sent_at.append(time.monotonic())
 
 
-def event_of(step: str | Status | Call) -> bytes:
+def event_of(step: str | Status | Call | Event) -> bytes:
+    if isinstance(step, Event):
+        return f"data: {step.data}\n\n".encode()
     delta: dict[str, Any] = {"content": step}
     if isinstance(step, Call):
         function = {"name": step.name, "arguments": step.arguments}

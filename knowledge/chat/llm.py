@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import math
 import os
 import random
 import threading
+import traceback
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from django.conf import settings
 
@@ -93,9 +95,11 @@ async def _tokens(messages: Sequence[PromptMessage], max_tokens: int) -> AsyncGe
     try:
         async with asyncio.timeout(settings.LLM_FIRST_TOKEN_SECONDS) as patience:
             answer = await _asked(client, messages, max_tokens)
-            async with answer:
+            # The stream and its generator hold each other. One that is not read to its end and not closed waits for the
+            # garbage collector, which meets it in any thread, while the loop may be closing what it holds.
+            async with answer, aclosing(cast("AsyncGenerator[object]", answer._iterator)) as chunks:
                 text = False
-                async for chunk in answer:
+                async for chunk in chunks:
                     if token := _text_of(chunk):
                         text = True
                         yield token
@@ -106,7 +110,8 @@ async def _tokens(messages: Sequence[PromptMessage], max_tokens: int) -> AsyncGe
         raise _failed(
             "llm_stalled", "The language model stopped answering.", "Ask again, or look whether it is overloaded."
         ) from None
-    except openai.OpenAIError as error:
+    except (openai.OpenAIError, json.JSONDecodeError) as error:
+        traceback.clear_frames(error.__traceback__)  # what they hold of the stream
         raise _told(error) from error
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import aclosing
+from types import AsyncGeneratorType
 
 import pytest
 from django.conf import settings
@@ -18,9 +21,10 @@ from knowledge.chat.prompt import Turn
 from knowledge.chat.runner import THREADS
 from knowledge.errors import BadQuery, UnknownSource
 from knowledge.models import KnowledgeItem
+from progress.loop import submit
 from progress.viewer import OPERATOR
 from tests.knowledge.pages import page, source, store
-from tests.llm import BreakOff, Hold, ModelServer, Status, Step, obedient
+from tests.llm import BreakOff, Event, Hold, ModelServer, Status, Step, obedient
 from tests.stack import eventually
 
 QUESTION = "How often does the client retry?"
@@ -153,6 +157,43 @@ def test_a_failure_after_the_first_token_keeps_what_was_said_and_tries_nothing_a
     assert written(parts) == "Three times"
     assert failed.value.code in ("llm_broken", "llm_unreachable")
     assert len(model.requests) == 1
+
+
+def nothing_of_it_is_left() -> bool:
+    """No generator of a response that began and did not end."""
+    generators = (one for one in gc.get_objects() if isinstance(one, AsyncGeneratorType) and one.ag_frame is not None)
+    return not any(one.__qualname__.startswith(("Response.", "AsyncStream.")) for one in generators)
+
+
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [
+        (Hold(), ""),
+        (Event('{"error": {"message": "No more."}}'), "llm_broken"),
+        (Event("{not JSON"), "llm_broken"),
+    ],
+)
+def test_a_stream_that_is_not_read_to_its_end_leaves_nothing_to_the_collector(
+    model: ModelServer, last: Step, code: str
+) -> None:
+    """In whatever thread the collector met them, the loop might have been closing what they hold."""
+    model.replies(["Three times", last, Hold()])
+
+    async def begun() -> None:
+        async with aclosing(llm.stream([{"role": "user", "content": QUESTION}], attempts=1)) as pieces:
+            async for _ in pieces:
+                if not code:
+                    break
+
+    gc.collect()
+    gc.disable()
+    try:
+        asked = submit(begun())
+        error = asked.exception(30)
+        assert error is None if not code else isinstance(error, AnswerFailed) and error.code == code
+        eventually(nothing_of_it_is_left, what="every generator is closed")
+    finally:
+        gc.enable()
 
 
 def test_leaving_the_answer_closes_the_connection_to_the_model(item: KnowledgeItem, model: ModelServer) -> None:
